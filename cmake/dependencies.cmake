@@ -1,0 +1,36 @@
+# Debian 12 packages are the baseline; scripts/install_dependencies.sh lists them.
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(pugixml REQUIRED)
+find_package(tomlplusplus REQUIRED CONFIG)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(gumbo REQUIRED IMPORTED_TARGET gumbo)
+pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
+
+# These ship no usable CMake package in Debian 12 (oneDNN's asks for OpenCL headers).
+function(ragtime_find_library target header)
+  find_path(${target}_include ${header} REQUIRED)
+  add_library(${target} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(${target} INTERFACE "${${target}_include}")
+  foreach(library IN LISTS ARGN)
+    find_library(${target}_${library} ${library} REQUIRED)
+    target_link_libraries(${target} INTERFACE "${${target}_${library}}")
+  endforeach()
+endfunction()
+ragtime_find_library(cmark_gfm cmark-gfm.h cmark-gfm cmark-gfm-extensions)
+ragtime_find_library(stemmer libstemmer.h stemmer)
+ragtime_find_library(dnnl oneapi/dnnl/dnnl.hpp dnnl)
+
+if(RAGTIME_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,46 @@
+// Embedder: the seam between text and vectors. In process it is a transformer on oneDNN; later also a remote server.
+//
+// Thread safety: every member may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "async/task.h"
+#include "base/request_context.h"
+#include "base/result.h"
+
+namespace ragtime::encoder {
+
+enum class EmbedPurpose { query, document };  // Some models prepend a different prompt to each.
+
+struct EmbedderInfo {
+  std::string model;           // The name clients use: "all-MiniLM-L6-v2".
+  std::size_t dimensions = 0;
+  std::size_t tokens_max = 0;  // Longer texts are truncated, as sentence-transformers does.
+  bool covers_cjk = false;     // Whether the vocabulary covers Chinese well enough for dense search to be trusted.
+};
+
+struct Embeddings {
+  std::size_t dimensions = 0;
+  std::vector<float> values;             // Row-major, one row per text, normalised when the model says so.
+  std::vector<std::size_t> token_counts; // Per text, special tokens included, after truncation.
+
+  std::size_t size() const { return token_counts.size(); }
+  std::span<const float> row(std::size_t i) const { return {values.data() + i * dimensions, dimensions}; }
+};
+
+class Embedder {
+ public:
+  virtual ~Embedder() = default;
+  virtual const EmbedderInfo& info() const = 0;
+
+  // One row per text, in order. An empty text is allowed and embeds as the model embeds "".
+  // Errors: cancelled, deadline_exceeded, resource_exhausted.
+  virtual Task<Result<Embeddings>> embed(std::vector<std::string> texts, EmbedPurpose purpose,
+                                         RequestContext& context) = 0;
+};
+
+}  // namespace ragtime::encoder

@@ -1,0 +1,27 @@
+// Analyzer: text to index terms for lexical search, and to sentences for extractive answers.
+//
+// Latin words are NFKC-folded, lower-cased and stemmed (Snowball English); identifiers such as `ef_construction` or
+// `ERR-4012` give the whole and their parts; Chinese gives ICU words plus character bigrams (single characters for
+// one-character runs); full-width forms fold to half-width. Documents and queries use the same analysis.
+// Thread safety: every member may be called from any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ragtime::text {
+
+// The terms of a text in order, repeated as often as they occur.
+std::vector<std::string> analyze(std::string_view utf8);
+
+struct Span {
+  std::size_t begin = 0;  // Byte offsets; end is exclusive.
+  std::size_t end = 0;
+};
+
+// Sentences of the text as trimmed, non-empty spans: ICU's rules plus 。！？； for Chinese; a line break ends a sentence
+// in lists, tables and code.
+std::vector<Span> split_sentences(std::string_view utf8);
+
+}  // namespace ragtime::text
