@@ -1,0 +1,73 @@
+// The public HTTP surface: OpenAI's API over the modules below, with our additions. The module's one public header.
+//
+// router() turns the table of routes (path, scope, schemas, handler) into a router, and the same table into the
+// OpenAPI document. Thread safety: handlers run on any event loop; everything here is constant after construction.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/thread_pool.h"
+#include "base/clock.h"
+#include "encoder/embedder.h"
+#include "engine/engine.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "rag/answer.h"
+#include "rag/ingest.h"
+#include "storage/blob_store.h"
+#include "storage/database.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace ragtime::api {
+
+struct ServiceConfig {
+  std::size_t json_body_bytes_max = 8u << 20;
+  std::size_t file_bytes_max = 512u << 20;
+  std::chrono::milliseconds request_timeout{30'000};
+  std::chrono::milliseconds answer_timeout{600'000};
+  std::chrono::milliseconds upload_timeout{600'000};
+  // Names accepted in Host and Origin while no key exists (local mode), beside localhost and loopback addresses.
+  std::vector<std::string> allowed_hosts;
+  // A secret that the command line on the same machine presents instead of a key; see server/data_directory.h.
+  std::string local_token;
+  std::string default_store = "default";
+  std::string version;
+};
+
+// Everything the handlers use. References outlive the service.
+struct ServiceDependencies {
+  storage::Database& database;
+  storage::BlobStore& blobs;
+  engine::Engine& engine;
+  encoder::Embedder* embedder;  // Null: lexical only; /v1/embeddings answers that no model is loaded.
+  rag::Answerer& answerer;
+  rag::Ingestor& ingestor;
+  async::ThreadPool& blocking;
+  const Clock& clock;
+  telemetry::Logger& log;
+  telemetry::Metrics& metrics;
+  std::function<bool()> ready;         // For /readyz; false while starting or draining.
+  std::function<std::string()> status; // For /v1/status: the doctor's report as JSON text.
+};
+
+class Service {
+ public:
+  Service(ServiceConfig config, ServiceDependencies dependencies);
+  ~Service();
+
+  http::Router router();
+  http::ServerHooks hooks();
+  // The OpenAPI 3.1 document as JSON text.
+  std::string openapi() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ragtime::api

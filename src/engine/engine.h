@@ -1,0 +1,114 @@
+// Engine: vector stores. Ingests parsed documents and answers hybrid searches. The module's one public header.
+//
+// 1. Truth is in the database; the indexes in memory are derived from it and rebuilt at start.
+// 2. A mutation is durable and visible to every later search when its task completes with success; a search never sees
+//    half a document.
+// 3. Lookups name the tenant; another tenant's store is not_found.
+// Thread safety: every member may be called from any thread. The engine outlives all tasks it returned.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "async/task.h"
+#include "async/thread_pool.h"
+#include "base/request_context.h"
+#include "base/result.h"
+#include "encoder/embedder.h"
+#include "index/filter.h"
+#include "storage/database.h"
+#include "text/chunker.h"
+#include "text/document.h"
+
+namespace ragtime::engine {
+
+struct EngineConfig {
+  text::ChunkingOptions chunking;
+  float dense_weight = 0.7f;        // Of the dense arm in convex fusion, for queries the model's vocabulary covers.
+  std::size_t candidates = 100;     // Per arm, before fusion.
+  std::size_t embed_batch = 32;     // Chunks per call of the embedder during ingest.
+  std::size_t query_bytes_max = 32u << 10;
+};
+
+// A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
+struct PutDocument {
+  std::string tenant;
+  storage::DocumentRecord document;          // store_id, file_id, attributes, path, chunk size …
+  std::optional<storage::FileRecord> file;   // Path ingest: inserted in the same commit.
+  std::string replaces_file_id;              // Path ingest: the former version, gone in the same commit.
+  text::Document parsed;
+};
+
+struct PutOutcome {
+  std::size_t chunks = 0;
+  std::size_t tokens = 0;      // Estimated.
+  bool embedded = false;       // False without a model: lexical only.
+};
+
+struct SearchRequest {
+  std::vector<std::string> store_ids;
+  std::vector<std::string> queries;        // Each searched on its own; a chunk keeps its best score.
+  std::size_t results = 10;                // 1..50
+  std::optional<index::Filter> filter;
+  std::optional<float> score_threshold;    // 0..1, on the fused score.
+  std::optional<float> dense_weight;       // Overrides the configuration (hybrid_search weights of the API).
+};
+
+struct SearchHit {
+  std::int64_t chunk_id = 0;
+  std::string store_id;
+  std::string file_id;
+  std::string filename;
+  Attributes attributes;
+  text::Chunk chunk;
+  float score = 0;          // Fused, 0..1.
+  float dense_score = 0;    // Cosine; 0 when the arm did not run.
+  float lexical_score = 0;  // BM25; 0 when no term matched.
+};
+
+struct SearchResults {
+  std::vector<SearchHit> hits;  // Best first.
+  bool dense_used = false;
+  bool dense_failed = false;    // The embedder failed and the answer is lexical only: to be reported as degraded.
+};
+
+class Engine {
+ public:
+  // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only).
+  static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
+                                              encoder::Embedder* embedder, async::ThreadPool& compute,
+                                              async::ThreadPool& blocking);
+  virtual ~Engine() = default;
+
+  // Chunks, embeds, commits and indexes. Errors: conflict when the store's vectors are of another model,
+  // not_found when the document was deleted meanwhile; on any error nothing has changed.
+  // `progress` (may be empty) is called with chunks done and chunks in all.
+  virtual Task<Result<PutOutcome>> put_document(PutDocument put, RequestContext& context,
+                                                std::function<void(std::size_t, std::size_t)> progress = {}) = 0;
+  // Detaches a document from its store.
+  virtual Task<Result<void>> remove_document(std::string tenant, std::string store_id, std::string file_id,
+                                             RequestContext& context) = 0;
+  // Deletes a file everywhere.
+  virtual Task<Result<void>> remove_file(std::string tenant, std::string file_id, RequestContext& context) = 0;
+  virtual Task<Result<void>> remove_store(std::string tenant, std::string store_id, RequestContext& context) = 0;
+  virtual Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
+                                            Attributes attributes, RequestContext& context) = 0;
+
+  // Stages in the context's timings: embed, dense, lexical, fuse, load.
+  // Errors: not_found (a store), invalid_argument, too_large (a query).
+  virtual Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) = 0;
+
+  struct Statistics {
+    std::size_t stores = 0;
+    std::size_t chunks = 0;
+    std::size_t vectors = 0;
+  };
+  virtual Statistics statistics() const = 0;
+};
+
+}  // namespace ragtime::engine

@@ -1,0 +1,60 @@
+// Server: HTTP/1.1 on Beast coroutines, one event loop per thread with SO_REUSEPORT. Knows no product.
+//
+// Every request gets a RequestContext (id, deadline of its route) that is cancelled when the client goes away, and an
+// x-request-id header on its reply. Over the connection limit new connections are refused with 503.
+// Drain: stop accepting, answer what runs with `Connection: close`, then close; after the grace period cancel the rest.
+// Thread safety: start, drain and stop from one thread; handlers run on the event loops and must not block them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "http/router.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace ragtime::http {
+
+struct ServerConfig {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8000;        // 0 chooses a free one.
+  std::size_t threads = 0;          // Event loops; 0 = one per core.
+  std::size_t connections_max = 10'000;
+  std::size_t header_bytes_max = 32u << 10;
+  std::chrono::milliseconds idle_timeout{75'000};    // Between requests on one connection.
+  std::chrono::milliseconds header_timeout{10'000};  // From the first byte of a head to its end.
+  std::chrono::milliseconds write_timeout{60'000};   // For one write to a client that does not read.
+  std::chrono::milliseconds drain_grace{30'000};
+};
+
+// What the layer above decides about requests that no route handles and about every reply.
+struct ServerHooks {
+  // Runs before any handler (host, origin and key checks, tenant of the context); an engaged value is the reply.
+  std::function<Task<std::optional<Response>>(Request&, const Route&, RequestContext&)> before;
+  // Makes the reply for errors of HTTP itself: 404, 405, 408, 413, 400, 431, 503, and 500 for an exception.
+  std::function<Response(int status, const Error& error)> error;
+};
+
+class Server {
+ public:
+  Server(ServerConfig config, Router router, ServerHooks hooks, telemetry::Logger& log, telemetry::Metrics& metrics);
+  ~Server();
+
+  // Binds and starts the threads. Errors: unavailable when the address cannot be bound (says which and why).
+  Result<void> start();
+  std::uint16_t port() const;  // The bound one, after start().
+  void drain();                // Returns when every request has ended or the grace period is over.
+  void stop();                 // Cancels what is left and joins the threads. Idempotent.
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ragtime::http

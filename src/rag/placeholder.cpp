@@ -1,0 +1,1 @@
+// Placeholder so that the target exists; removed with the first real source.
