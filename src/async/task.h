@@ -4,13 +4,10 @@
 // value; a lambda coroutine captures nothing that could die before it ends.
 #pragma once
 
-#include <exception>
 #include <optional>
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 namespace ragtime {
 
@@ -21,28 +18,21 @@ using Task = asio::awaitable<T>;
 
 namespace async {
 
-// Runs `task` on an event loop of its own on this thread and returns its value, or throws its exception.
+// Runs `task` on an event loop of its own on this thread and returns when it has ended, or throws its exception.
 // For main(), the command line and tests; never call it from a coroutine.
+void sync_wait(Task<void> task);
+
 template <class T>
-T sync_wait(Task<T> task) {
-  asio::io_context loop(1);
-  std::optional<T> value;
-  std::exception_ptr failure;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T result) {
-    failure = error;
-    if (!error) value.emplace(std::move(result));
-  });
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
-  return std::move(*value);
+Task<void> store_result(Task<T> task, std::optional<T>& slot) {
+  slot.emplace(co_await std::move(task));
 }
 
-inline void sync_wait(Task<void> task) {
-  asio::io_context loop(1);
-  std::exception_ptr failure;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error) { failure = error; });
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
+// The same for a task with a value, which it returns.
+template <class T>
+T sync_wait(Task<T> task) {
+  std::optional<T> value;
+  sync_wait(store_result(std::move(task), value));
+  return std::move(*value);
 }
 
 }  // namespace async

@@ -49,7 +49,7 @@ class ThreadPool {
   template <class Job>
   Task<std::invoke_result_t<Job>> run(RequestContext& context, Job job);
 
-  // Queues plain work without waiting for it. False when the queue is full.
+  // Queues plain work, which must not throw, without waiting for it. False when the queue is full.
   bool post(std::function<void()> work);
 
   std::size_t threads() const { return workers_.size(); }
@@ -77,7 +77,10 @@ Task<std::invoke_result_t<Job>> ThreadPool::run(RequestContext& context, Job job
       [&](auto handler) {
         // std::function needs a copyable target; Asio's handlers are move-only.
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto resume = [executor, shared] { asio::post(executor, [shared] { std::move (*shared)(); }); };
+        // The handler moves to the caller's loop, so that nothing of the caller is left to destroy on a pool thread.
+        auto resume = [executor, shared] {
+          asio::post(executor, [caller = std::move(*shared)]() mutable { std::move(caller)(); });
+        };
         const bool queued = post([&, resume] {
           try {
             if (auto ready = context.check(); ready.has_error()) {
