@@ -31,7 +31,8 @@ Semaphore::~Semaphore() {
 
 Task<Result<Semaphore::Permit>> Semaphore::acquire(RequestContext& context) {
   RAGTIME_CO_TRY_DONE(context.check());
-  Waiter waiter{Event(co_await asio::this_coro::executor)};
+  const auto executor = co_await asio::this_coro::executor;
+  Waiter waiter(executor);
   {
     const std::lock_guard lock(mutex_);
     if (available_ > 0) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <list>
 #include <mutex>
+#include <utility>
 
 #include "async/task.h"
 #include "async/wait.h"
@@ -44,6 +45,7 @@ class Semaphore {
 
  private:
   struct Waiter {
+    explicit Waiter(asio::any_io_executor executor) : granted_event(std::move(executor)) {}
     Event granted_event;
     bool granted = false;  // Guarded by mutex_; a granted waiter is not in waiters_ any more.
   };
