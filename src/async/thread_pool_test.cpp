@@ -2,7 +2,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
+#include <memory>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -27,21 +28,21 @@ ThreadPoolConfig small(std::size_t threads, std::size_t queue_max) {
 class Blocker {
  public:
   explicit Blocker(ThreadPool& pool) {
-    EXPECT_TRUE(pool.post([this] {
-      started_.set_value();
-      release_.get_future().wait();
+    EXPECT_TRUE(pool.post([gates = gates_] {
+      gates->started.release();
+      gates->open.acquire();
     }));
-    started_.get_future().wait();
+    gates_->started.acquire();
   }
   ~Blocker() { release(); }
-  void release() {
-    if (!std::exchange(released_, true)) release_.set_value();
-  }
+  void release() { gates_->open.release(); }
 
  private:
-  std::promise<void> started_;
-  std::promise<void> release_;
-  bool released_ = false;
+  struct Gates {
+    std::counting_semaphore<> started{0};
+    std::counting_semaphore<> open{0};
+  };
+  std::shared_ptr<Gates> gates_ = std::make_shared<Gates>();
 };
 
 Task<Result<int>> run_number(ThreadPool& pool, RequestContext& context, std::atomic<int>& runs) {
