@@ -65,19 +65,22 @@ class Database {
                                                       const PageRequest& page) = 0;
   virtual Result<void> set_document_attributes(std::string_view store_id, std::string_view file_id,
                                                const Attributes& attributes) = 0;
-  // Marks failed or cancelled and removes any chunks.
+  // Marks failed or cancelled and removes any chunks. A cancelled document stays cancelled.
   virtual Result<void> fail_document(std::string_view store_id, std::string_view file_id, DocumentStatus status,
                                      std::string_view error_code, std::string_view error_message) = 0;
 
   struct CommitDocument {
     DocumentRecord document;          // Inserted, or updated when present; becomes completed.
     std::optional<FileRecord> file;   // Inserted first when given (ingest of a path: file and chunks in one commit).
-    std::string replaces_file_id;     // A document of the same store (and its file) that disappears in this commit.
+    std::string replaces_file_id;     // A document of the same store that disappears in this commit, with its file
+                                      // unless another store has it too. Unknown ids are ignored.
     std::string text;                 // The whole extracted text.
     std::vector<ChunkRecord> chunks;  // Ids are assigned and returned.
   };
   // Replaces all chunks of the document in one transaction. Returns the chunks' ids, in order.
-  // not_found when the document was deleted meanwhile and `file` is not given.
+  // A document that was in_progress keeps the attributes it has: they may have been set while it was being indexed.
+  // not_found when the document was deleted meanwhile and `file` is not given; conflict when it was cancelled, and
+  // when the file or its path is already in the store.
   virtual Result<std::vector<std::int64_t>> commit_document(const CommitDocument& commit) = 0;
   // Detaches the file from the store with its chunks; the file stays.
   virtual Result<void> delete_document(std::string_view store_id, std::string_view file_id) = 0;
@@ -102,7 +105,7 @@ class Database {
 
   // Keys. -------------------------------------------------------------------------------------------------------
   virtual Result<void> insert_key(const ApiKeyRecord& key) = 0;
-  virtual Result<std::vector<ApiKeyRecord>> list_keys() = 0;  // Revoked ones too, oldest first.
+  virtual Result<std::vector<ApiKeyRecord>> list_keys() = 0;         // Revoked ones too, oldest first.
   virtual Result<ApiKeyRecord> find_key(std::string_view hash) = 0;  // not_found for revoked ones as well.
   virtual Result<void> revoke_key(std::string_view id, std::int64_t now) = 0;
   virtual Result<bool> any_key() = 0;  // Whether a key was ever created and not revoked.

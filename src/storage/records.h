@@ -45,7 +45,7 @@ struct VectorStoreRecord {
   std::int64_t created_at = 0;
   std::int64_t last_active_at = 0;
   std::optional<std::int64_t> expires_after_days;
-  std::string embedding_model;          // Of the vectors in it; empty: lexical only. Set when the first chunk arrives.
+  std::string embedding_model;  // Of the vectors in it; empty: lexical only. Set when the first chunk arrives.
   std::int64_t embedding_dimensions = 0;
   // Derived when read; ignored when written.
   FileCounts file_counts;
@@ -59,12 +59,12 @@ struct DocumentRecord {
   std::string store_id;
   std::string file_id;
   DocumentStatus status = DocumentStatus::in_progress;
-  std::string error_code;     // OpenAI's last_error.code: server_error, unsupported_file, invalid_file; empty when none.
+  std::string error_code;  // OpenAI's last_error.code: server_error, unsupported_file, invalid_file; empty when none.
   std::string error_message;
   Attributes attributes;
-  std::string path;           // Where `ragtime ingest` found it, unique within the store; empty for API uploads.
-  std::string batch_id;       // "vsfb_…" or empty.
-  int chunk_size = 0;         // Tokens; 0 = the configured default ("auto").
+  std::string path;      // Where `ragtime ingest` found it, unique within the store; empty for API uploads.
+  std::string batch_id;  // "vsfb_…" or empty.
+  int chunk_size = 0;    // Tokens; 0 = the configured default ("auto").
   int chunk_overlap = 0;
   std::int64_t created_at = 0;
   std::int64_t usage_bytes = 0;  // Text and vectors of its chunks.
@@ -72,6 +72,7 @@ struct DocumentRecord {
   // Joined from the file when read; ignored when written.
   std::string filename;
   std::string sha256;
+  std::string title;  // Of the parsed text; written by commit_document, empty before.
 };
 
 struct ChunkRecord {
