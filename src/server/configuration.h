@@ -1,0 +1,178 @@
+// Configuration: everything an operator can set, as one typed struct, and how it is read.
+//
+// Later sources win: built-in defaults, the configuration file, environment variables, flags. A mistake (syntax,
+// unknown key, wrong type, value out of bounds) is an error that names file and line, the variable or the flag.
+// Names, bounds and environment variables of all settings are declared once, in configuration_fields.cpp.
+// Thread safety: values and pure functions.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace ragtime::server {
+
+// Reads one environment variable; a seam so that tests need not change the process.
+using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+Environment process_environment();
+
+struct ServerSettings {
+  std::string listen = "127.0.0.1:8000";
+  std::string data_dir = "data";
+  std::vector<std::string> roles = {"all"};
+  std::string tls_cert;
+  std::string tls_key;
+  bool behind_proxy = false;
+  std::vector<std::string> allowed_hosts;  // Further names accepted in Host and Origin while no key exists.
+};
+
+struct EndpointSettings {
+  std::string url;
+  std::string model;
+  std::string api_key;
+  std::int64_t weight = 1;
+};
+
+struct ModelSettings {
+  std::string name;
+  std::string task = "chat";
+  std::string balance = "least_load";
+  std::vector<std::string> fallbacks;
+  std::vector<EndpointSettings> endpoints;
+  std::int64_t connect_ms = 5'000;
+  std::int64_t first_byte_ms = 10'000;
+  std::int64_t first_token_ms = 60'000;
+  std::int64_t idle_ms = 30'000;
+  std::int64_t total_ms = 600'000;
+  std::int64_t retry_attempts_max = 2;
+  std::int64_t retry_budget_percent = 20;
+  std::int64_t breaker_failures = 5;
+  std::int64_t breaker_open_ms = 30'000;
+};
+
+// Which configured model answers a question of each complexity when a client asks for "auto"; empty: the default.
+struct RoutingSettings {
+  std::string light;
+  std::string balanced;
+  std::string strong;
+};
+
+inline constexpr std::string_view kDefaultEncoderModel = "all-MiniLM-L6-v2";
+
+struct EncoderSettings {
+  std::string model{kDefaultEncoderModel};  // A directory, or a name under data_dir/models; empty: lexical only.
+  std::string precision = "auto";
+};
+
+struct ChunkingSettings {
+  std::int64_t size = 800;
+  std::int64_t overlap = 200;
+  std::string strategy = "auto";
+};
+
+struct RetrievalSettings {
+  std::string fusion = "convex";
+  double dense_weight = 0.7;
+  std::int64_t candidates = 100;
+  std::int64_t results = 10;
+  std::string index = "auto";
+};
+
+struct CacheKindSettings {
+  std::int64_t ttl_s = 3600;
+  std::string priority = "normal";
+  std::vector<std::string> levels = {"memory", "redis"};
+};
+
+struct CacheSettings {
+  bool enabled = true;
+  std::int64_t default_ttl_s = 3600;
+  std::int64_t memory_bytes = 256 << 20;
+  std::string redis_url;
+  std::int64_t redis_connections_max = 100;
+  std::map<std::string, CacheKindSettings> kinds = {{"emotion", {1800}}, {"memory", {3600}}, {"prompt", {1800}},
+                                                    {"search", {900}},   {"visit", {3600}},  {"scholar", {86400}}};
+};
+
+struct StoreSettings {
+  std::string url = "sqlite:";
+};
+
+struct LimitSettings {
+  std::int64_t concurrent_requests_max = 50;
+  std::int64_t compute_threads_max = 0;  // 0 = one per core.
+  std::int64_t background_queue_max = 1000;
+  std::int64_t connections_max = 10'000;
+  std::int64_t request_timeout_s = 30;
+  std::int64_t llm_timeout_s = 20;
+  std::int64_t vector_search_timeout_s = 5;
+  std::int64_t database_timeout_s = 10;
+  std::int64_t memory_bytes_max = 0;  // 0 = no limit.
+  std::int64_t file_bytes_max = 512ll << 20;
+  std::int64_t context_tokens_max = 6000;  // Numbered sources in one prompt.
+};
+
+struct StreamSettings {
+  bool enabled = true;
+  std::int64_t chunk_size = 1024;
+  std::int64_t buffer_size = 8192;
+};
+
+struct LogSettings {
+  std::string level = "info";
+  std::string format = "json";
+};
+
+struct TraceSettings {
+  std::string otlp_url;
+};
+
+struct Configuration {
+  ServerSettings server;
+  std::vector<ModelSettings> models;
+  RoutingSettings routing;
+  EncoderSettings encoder;
+  ChunkingSettings chunking;
+  RetrievalSettings retrieval;
+  CacheSettings cache;
+  StoreSettings store;
+  LimitSettings limits;
+  StreamSettings stream;
+  LogSettings log;
+  TraceSettings trace;
+};
+
+struct ConfigurationFlags {
+  std::string file;      // --config; empty: ./ragtime.toml when it exists, else defaults.
+  std::string data_dir;  // Empty: not given. The same for the others.
+  std::string listen;
+  std::string log_level;
+};
+
+struct LoadedConfiguration {
+  Configuration settings;
+  std::string file;  // The file that was read; empty when there was none.
+};
+
+// Errors: invalid_argument with one line that says where and what; not_found when --config names no file.
+Result<LoadedConfiguration> load_configuration(const ConfigurationFlags& flags, const Environment& environment);
+
+// Parses TOML text and checks it, without environment overrides. `name` appears in messages.
+Result<Configuration> parse_configuration(std::string_view toml, const std::string& name,
+                                          const Environment& environment);
+
+// The effective configuration as TOML or JSON text, with secrets masked.
+std::string configuration_to_toml(const Configuration& configuration);
+std::string configuration_to_json(const Configuration& configuration);
+
+// Settings that are valid and held, but that this version does not act on yet: one sentence each.
+std::vector<std::string> settings_without_effect(const Configuration& configuration);
+
+}  // namespace ragtime::server

@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
+
+#include "server/configuration_fields.h"
+
+namespace ragtime::server {
+namespace {
+
+Error at(std::string param, std::string message) {
+  return make_error(ErrorCode::invalid_argument, std::move(message), std::move(param));
+}
+
+bool is_http_url(std::string_view url) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (url.starts_with(scheme)) return url.size() > scheme.size() && url[scheme.size()] != '/';
+  }
+  return false;
+}
+
+Result<void> check_endpoints(const ModelSettings& model, const std::string& path) {
+  if (model.endpoints.empty()) {
+    return at(path + ".endpoints", fmt::format("model \"{}\" needs at least one endpoint with a url", model.name));
+  }
+  for (std::size_t i = 0; i < model.endpoints.size(); ++i) {
+    const auto& url = model.endpoints[i].url;
+    if (is_http_url(url)) continue;
+    return at(fmt::format("{}.endpoints[{}].url", path, i),
+              fmt::format("must be an http:// or https:// address such as http://127.0.0.1:9001/v1, not \"{}\"", url));
+  }
+  return {};
+}
+
+Result<void> check_model(const ModelSettings& model, const std::string& path, std::set<std::string>& names) {
+  if (model.name.empty()) return at(path + ".name", "every model needs a name");
+  if (model.name.find('@') != std::string::npos || model.name == "auto" || model.name.starts_with("ragtime-")) {
+    return at(path + ".name",
+              fmt::format("\"{}\" is reserved: no '@', not \"auto\", not beginning with \"ragtime-\"", model.name));
+  }
+  if (!names.insert(model.name).second) {
+    return at(path + ".name", fmt::format("two models are called \"{}\"", model.name));
+  }
+  return check_endpoints(model, path);
+}
+
+Result<void> check_model_name(const std::set<std::string>& names, const std::string& name, std::string path) {
+  if (name.empty() || names.contains(name) || name.starts_with("ragtime-")) return {};
+  const std::string guess = closest_name(name, {names.begin(), names.end()});
+  return at(std::move(path), fmt::format("there is no model called \"{}\"{}", name,
+                                         guess.empty() ? "" : fmt::format("; did you mean \"{}\"?", guess)));
+}
+
+Result<void> check_models(const Configuration& configuration) {
+  std::set<std::string> names;
+  const auto& models = configuration.models;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    RAGTIME_TRY_DONE(check_model(models[i], fmt::format("models[{}]", i), names));
+  }
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    for (const auto& fallback : models[i].fallbacks) {
+      RAGTIME_TRY_DONE(check_model_name(names, fallback, fmt::format("models[{}].fallbacks", i)));
+    }
+  }
+  RAGTIME_TRY_DONE(check_model_name(names, configuration.routing.light, "routing.light"));
+  RAGTIME_TRY_DONE(check_model_name(names, configuration.routing.balanced, "routing.balanced"));
+  return check_model_name(names, configuration.routing.strong, "routing.strong");
+}
+
+Result<void> check_store_url(const std::string& url) {
+  for (const std::string_view scheme : {"sqlite:", "postgres://", "postgresql://"}) {
+    if (url.starts_with(scheme)) return {};
+  }
+  return at("store.url", "must begin with sqlite: or postgres://");
+}
+
+}  // namespace
+
+Result<ListenAddress> parse_listen(std::string_view listen) {
+  const auto wrong = [&] {
+    return at("server.listen",
+              fmt::format("must be ADDRESS:PORT such as 127.0.0.1:8000 or [::1]:8000, not \"{}\"", listen));
+  };
+  const std::size_t colon = listen.rfind(':');
+  if (colon == std::string_view::npos) return wrong();
+  std::string_view host = listen.substr(0, colon);
+  const std::string_view port = listen.substr(colon + 1);
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") host = "127.0.0.1";
+
+  ListenAddress out;
+  const auto [end, status] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+  if (port.empty() || status != std::errc() || end != port.data() + port.size()) return wrong();
+  boost::system::error_code failure;
+  const auto address = boost::asio::ip::make_address(std::string(host), failure);
+  if (failure || address.is_v6() != bracketed) return wrong();
+  out.address = address.to_string();
+  out.loopback = address.is_loopback();
+  return out;
+}
+
+Result<void> check_consistency(const Configuration& configuration) {
+  RAGTIME_TRY_DONE(parse_listen(configuration.server.listen));
+  if (configuration.server.data_dir.empty()) return at("server.data_dir", "must name a directory");
+  if (configuration.server.roles.empty()) return at("server.roles", "must name at least one role");
+  if (configuration.server.tls_cert.empty() != configuration.server.tls_key.empty()) {
+    return at(configuration.server.tls_cert.empty() ? "server.tls_cert" : "server.tls_key",
+              "tls_cert and tls_key belong together: give both or neither");
+  }
+  const auto& chunking = configuration.chunking;
+  if (chunking.overlap * 2 > chunking.size) {
+    return at("chunking.overlap",
+              fmt::format("must be at most half of size ({}), not {}", chunking.size, chunking.overlap));
+  }
+  if (configuration.retrieval.results > configuration.retrieval.candidates) {
+    return at("retrieval.results", "must not be larger than retrieval.candidates");
+  }
+  RAGTIME_TRY_DONE(check_models(configuration));
+  return check_store_url(configuration.store.url);
+}
+
+std::vector<std::string> settings_without_effect(const Configuration& configuration) {
+  const Configuration plain;
+  std::vector<std::string> out;
+  const auto note = [&](bool changed, std::string sentence) {
+    if (changed) out.push_back(std::move(sentence));
+  };
+  const auto& models = configuration.models;
+  note(configuration.server.roles != plain.server.roles, "server.roles: this version always takes all roles");
+  note(configuration.retrieval.fusion != "convex", "retrieval.fusion: this version always uses convex fusion");
+  note(configuration.retrieval.index != "auto" && configuration.retrieval.index != "flat",
+       "retrieval.index: this version always scans exactly (flat)");
+  note(configuration.encoder.precision != "auto" && configuration.encoder.precision != "f32",
+       "encoder.precision: this version always computes in f32");
+  note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");
+  note(!configuration.cache.redis_url.empty(), "cache.redis_url: this version does not use Redis");
+  note(!configuration.trace.otlp_url.empty(), "trace.otlp_url: this version does not export traces");
+  note(!configuration.routing.light.empty() || !configuration.routing.balanced.empty() ||
+           !configuration.routing.strong.empty(),
+       "routing: this version does not route by complexity");
+  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.task != "chat"; }),
+       "models: this version only uses those with task = \"chat\"");
+  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.endpoints.size() > 1; }),
+       "models.endpoints: this version only uses the first endpoint of each model");
+  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return !m.fallbacks.empty(); }),
+       "models.fallbacks: this version only falls back to ragtime-extractive");
+  return out;
+}
+
+}  // namespace ragtime::server
