@@ -1,0 +1,42 @@
+// TopK: the best k hits of a stream, best first; equal scores by lower id. Belongs to one thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "index/hit.h"
+
+namespace ragtime::index {
+
+class TopK {
+ public:
+  explicit TopK(std::size_t k) : k_(k) {}
+
+  // Whether offer() would keep the hit now. Cheap; ask before a costly Accept.
+  bool would_keep(const Hit& hit) const { return hits_.size() < k_ || (k_ > 0 && is_better(hit, hits_.front())); }
+
+  void offer(const Hit& hit) {
+    if (!would_keep(hit)) return;
+    if (hits_.size() == k_) {
+      std::pop_heap(hits_.begin(), hits_.end(), is_better);
+      hits_.pop_back();
+    }
+    hits_.push_back(hit);
+    std::push_heap(hits_.begin(), hits_.end(), is_better);
+  }
+
+  std::vector<Hit> take_sorted() && {
+    std::sort_heap(hits_.begin(), hits_.end(), is_better);
+    return std::move(hits_);
+  }
+
+ private:
+  static bool is_better(const Hit& a, const Hit& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; }
+
+  std::size_t k_;
+  std::vector<Hit> hits_;  // A heap with the worst hit in front.
+};
+
+}  // namespace ragtime::index
