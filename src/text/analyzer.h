@@ -1,8 +1,9 @@
 // Analyzer: text to index terms for lexical search, and to sentences for extractive answers.
 //
 // Latin words are NFKC-folded, lower-cased and stemmed (Snowball English); identifiers such as `ef_construction` or
-// `ERR-4012` give the whole and their parts; Chinese gives ICU words plus character bigrams (single characters for
-// one-character runs); full-width forms fold to half-width. Documents and queries use the same analysis.
+// `ERR-4012` give the whole and their parts; Chinese gives ICU words, those of one character included, and character
+// bigrams (a word of two characters counts once); full-width forms fold to half-width. Documents and queries use the
+// same analysis.
 // Thread safety: every member may be called from any thread.
 #pragma once
 

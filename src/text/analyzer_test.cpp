@@ -52,7 +52,9 @@ TEST(Analyzer, ProgrammingLanguagesKeepTheirSigns) {
 TEST(Analyzer, ChineseGivesWordsAndBigrams) {
   const auto terms = analyze("机器学习");
   EXPECT_THAT(terms, IsSupersetOf({"机器", "器学", "学习"}));
+  EXPECT_THAT(analyze("学习"), ElementsAre("学习"));
   EXPECT_THAT(analyze("猫"), ElementsAre("猫"));
+  EXPECT_THAT(analyze("大学生"), IsSupersetOf({"大学生", "大学", "学生"}));
   EXPECT_THAT(analyze("向量，库"), IsSupersetOf({"向量", "库"}));
   EXPECT_THAT(analyze("向量，库"), Not(Contains("量库")));
 }
