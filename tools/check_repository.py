@@ -40,12 +40,12 @@ COMPILER = ["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", "-Wall", "-Wextra
 # (pattern, what to do instead, whether a file is exempt)
 BANNED = [
     (r"\basio::detached\b", "use a TaskGroup, which joins", lambda p: False),
-    (r"\b(sleep_for\s*\(\s*std::chrono|usleep\s*\(|nanosleep\s*\()", "tests wait for events, they never sleep",
+    (r"\b(this_thread::sleep_\w+|usleep\s*\(|nanosleep\s*\()", "tests wait for events, they never sleep",
      lambda p: "_test." not in p),
     (r"\b(secure_)?getenv\s*\(", "only src/server reads the environment", lambda p: p.startswith("src/server/") or "_test." in p),
     (r"\b(tcp::resolver|async_connect|ssl::stream)\b", "only src/http opens connections",
      lambda p: p.startswith("src/http/") or "_test." in p),
-    (r"\busing namespace std\b", "name what you use", lambda p: False),
+    (r"\busing namespace std\s*;", "name what you use", lambda p: False),
     (r"catch\s*\(\s*\.\.\.\s*\)\s*\{\s*\}", "an exception must not end without a trace", lambda p: False),
 ]
 
