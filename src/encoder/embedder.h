@@ -17,7 +17,7 @@ namespace ragtime::encoder {
 enum class EmbedPurpose { query, document };  // Some models prepend a different prompt to each.
 
 struct EmbedderInfo {
-  std::string model;           // The name clients use: "all-MiniLM-L6-v2".
+  std::string model;  // The name clients use: "all-MiniLM-L6-v2".
   std::size_t dimensions = 0;
   std::size_t tokens_max = 0;  // Longer texts are truncated, as sentence-transformers does.
   bool covers_cjk = false;     // Whether the vocabulary covers Chinese well enough for dense search to be trusted.
@@ -25,8 +25,8 @@ struct EmbedderInfo {
 
 struct Embeddings {
   std::size_t dimensions = 0;
-  std::vector<float> values;             // Row-major, one row per text, normalised when the model says so.
-  std::vector<std::size_t> token_counts; // Per text, special tokens included, after truncation.
+  std::vector<float> values;              // Row-major, one row per text, normalised when the model says so.
+  std::vector<std::size_t> token_counts;  // Per text, special tokens included, after truncation.
 
   std::size_t size() const { return token_counts.size(); }
   std::span<const float> row(std::size_t i) const { return {values.data() + i * dimensions, dimensions}; }
