@@ -18,11 +18,14 @@
 
 namespace ragtime::http {
 
-// Header fields in order. Names compare without case.
+// Header fields in order. Names compare without case; find() returns the first of that name.
 class Headers {
  public:
   std::optional<std::string_view> find(std::string_view name) const;
   void set(std::string_view name, std::string_view value);  // Replaces every field of that name.
+  void add(std::string_view name, std::string_view value);  // Beside the fields of that name.
+  void remove(std::string_view name);
+  std::size_t count(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& fields() const { return fields_; }
 
  private:
@@ -47,14 +50,14 @@ class StreamWriter {
 };
 
 struct Request {
-  std::string method;                        // Upper case.
-  std::string path;                          // Percent-decoded, without the query.
-  std::map<std::string, std::string> query;  // Decoded; the last of repeated names wins.
-  std::map<std::string, std::string> params; // From the route's pattern: {file_id} → "file_id".
+  std::string method;                         // Upper case.
+  std::string path;                           // Percent-decoded, without the query.
+  std::map<std::string, std::string> query;   // Decoded; the last of repeated names wins.
+  std::map<std::string, std::string> params;  // From the route's pattern: {file_id} → "file_id".
   Headers headers;
-  std::string body;                          // Empty on stream routes.
-  BodyReader* body_reader = nullptr;         // Only on stream routes; valid while the handler runs.
-  std::string remote_address;                // Of the peer, without port.
+  std::string body;                   // Empty on stream routes.
+  BodyReader* body_reader = nullptr;  // Only on stream routes; valid while the handler runs.
+  std::string remote_address;         // Of the peer, without port.
 };
 
 struct Response {

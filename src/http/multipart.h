@@ -16,7 +16,7 @@ class MultipartParser {
  public:
   struct Event {
     enum class Kind { part_begin, part_data, part_end, end } kind;
-    // part_begin: the part's field name, file name (empty when none) and type; part_data: bytes.
+    // part_begin: the part's field name, file name and type (empty when not given); part_data: bytes.
     std::string name;
     std::string filename;
     std::string content_type;
@@ -32,11 +32,18 @@ class MultipartParser {
   bool finished() const { return phase_ == Phase::epilogue; }
 
  private:
-  enum class Phase { preamble, head, data, epilogue };
-  explicit MultipartParser(std::string boundary);
+  enum class Phase { preamble, boundary_end, head, data, epilogue };
+  explicit MultipartParser(std::string_view boundary);
+
+  // Each takes what it can from the front of the buffer; false when more bytes are needed.
+  Result<bool> step(std::vector<Event>& out);
+  bool skip_preamble();
+  Result<bool> end_boundary(std::vector<Event>& out);
+  Result<bool> take_head(std::vector<Event>& out);
+  bool take_data(std::vector<Event>& out);
 
   std::string delimiter_;  // "\r\n--boundary"
-  std::string buffer_;
+  std::string buffer_;     // Starts with the line end that the first boundary needs before it.
   Phase phase_ = Phase::preamble;
 };
 

@@ -38,13 +38,26 @@ class Router {
     std::map<std::string, std::string> params;
     std::vector<std::string> allowed;  // Methods that this path has, when only the method was wrong.
   };
-  // Literal parts win over parameters.
+  // `path` is as it was received, still percent-encoded, so that "%2F" stays inside a parameter; its parts are compared
+  // and returned decoded. Literal parts win over parameters. HEAD takes the GET route where it has none of its own.
   Match match(std::string_view method, std::string_view path) const;
 
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  struct Part {
+    enum class Kind { literal, parameter, rest } kind;
+    std::string text;  // The literal, or the name of the parameter.
+    bool operator==(const Part& other) const;
+  };
+  using Pattern = std::vector<Part>;
+
+  static Pattern parse_pattern(std::string_view pattern);
+  static bool fits(const Pattern& pattern, const std::vector<std::string>& parts);
+  static bool more_literal(const Pattern& a, const Pattern& b);
+
   std::vector<Route> routes_;
+  std::vector<Pattern> patterns_;  // One per route.
 };
 
 }  // namespace ragtime::http

@@ -23,8 +23,8 @@ namespace ragtime::http {
 
 struct ServerConfig {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8000;        // 0 chooses a free one.
-  std::size_t threads = 0;          // Event loops; 0 = one per core.
+  std::uint16_t port = 8000;  // 0 chooses a free one.
+  std::size_t threads = 0;    // Event loops; 0 = one per core.
   std::size_t connections_max = 10'000;
   std::size_t header_bytes_max = 32u << 10;
   std::chrono::milliseconds idle_timeout{75'000};    // Between requests on one connection.
