@@ -53,10 +53,10 @@ bool is_control(char32_t c) {
   return category == U_FORMAT_CHAR && in_unicode_8(c);
 }
 
-// Three characters changed category after Unicode 8.
+// A few characters changed category after Unicode 8.
 bool is_nonspacing_mark(char32_t c) {
   if (c == 0x1734) return true;
-  if (c == 0x111C9) return false;
+  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;
   return u_charType(icu(c)) == U_NON_SPACING_MARK && in_unicode_8(c);
 }
 
