@@ -18,44 +18,30 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "llm/chat_model.h"
+#include "rag/citation.h"
 
 namespace ragtime::rag {
 
 // The name of the built-in model, which answers with sentences of the documents themselves.
 inline constexpr std::string_view kExtractiveModel = "ragtime-extractive";
 
-// A claim of the answer tied to a passage. All offsets are Unicode code points.
-struct Citation {
-  std::size_t index = 0;       // Where in the answer's text it attaches (the end of the cited words).
-  std::string file_id;
-  std::string filename;
-  std::string store_id;
-  std::int64_t chunk_id = 0;
-  int page = 0;                // 1-based; 0 where the format has none.
-  std::string heading_path;
-  std::size_t begin = 0;       // The quoted range within the document's text.
-  std::size_t end = 0;
-  std::string quote;           // The document's text in that range.
-  bool verified = false;       // The quote was found in the stored chunk and supports the cited words.
-};
-
 struct AnswerRequest {
-  std::string model;                       // A configured model or kExtractiveModel; empty: the default.
-  std::vector<llm::ChatMessage> messages;  // The conversation; the last user message is the question.
-  std::string instructions;                // The caller's system prompt, or empty.
+  std::string model;                            // A configured model or kExtractiveModel; empty: the default.
+  std::vector<llm::ChatMessage> messages;       // The conversation; the last user message is the question.
+  std::string instructions;                     // The caller's system prompt, or empty.
   std::optional<engine::SearchRequest> search;  // Engaged: answer over documents. `queries` empty: derived.
-  llm::ChatRequest sampling;               // Its messages are ignored.
+  llm::ChatRequest sampling;                    // Its messages are ignored.
 };
 
 struct Answer {
-  std::string model;                   // Which one really answered.
-  std::string text;                    // Without internal markers.
-  std::vector<Citation> citations;     // By index.
-  std::vector<std::string> queries;    // What was searched for.
+  std::string model;                 // Which one really answered.
+  std::string text;                  // Without internal markers.
+  std::vector<Citation> citations;   // By index.
+  std::vector<std::string> queries;  // What was searched for.
   engine::SearchResults search;
   llm::FinishReason finish_reason = llm::FinishReason::stop;
   llm::ChatUsage usage;
-  std::vector<std::string> degraded;   // What a fallback replaced, for example "model:chat→ragtime-extractive".
+  std::vector<std::string> degraded;  // What a fallback replaced, for example "model:chat→ragtime-extractive".
 };
 
 class AnswerEvents {
