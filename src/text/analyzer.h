@@ -21,8 +21,8 @@ struct Span {
   std::size_t end = 0;
 };
 
-// Sentences of the text as trimmed, non-empty spans: ICU's rules plus 。！？； for Chinese; a line break ends a sentence
-// in lists, tables and code.
+// Sentences of the text as trimmed, non-empty spans: ICU's rules plus 。！？； for Chinese; a line break ends a
+// sentence in lists, tables and code.
 std::vector<Span> split_sentences(std::string_view utf8);
 
 }  // namespace ragtime::text

@@ -22,9 +22,9 @@ struct Block {
 };
 
 struct Document {
-  std::string title;       // From the metadata or the first heading; else the file name without its extension.
-  std::string media_type;  // "application/pdf", "text/markdown", "text/x-c++" …
-  std::string text;        // Valid UTF-8, NFC is not forced, line ends are \n, no NUL.
+  std::string title;          // From the metadata or the first heading; else the file name without its extension.
+  std::string media_type;     // "application/pdf", "text/markdown", "text/x-c++" …
+  std::string text;           // Valid UTF-8, NFC is not forced, line ends are \n, no NUL.
   std::vector<Block> blocks;  // In order, not overlapping; text between blocks is white space or markup.
   int pages = 0;
 };
@@ -32,15 +32,15 @@ struct Document {
 enum class ChunkKind { prose, table, code };
 
 struct Chunk {
-  int ordinal = 0;          // 0-based position within the document.
+  int ordinal = 0;  // 0-based position within the document.
   ChunkKind kind = ChunkKind::prose;
-  std::string text;         // == code points [begin, end) of the document's text.
-  std::size_t begin = 0;    // Unicode code points.
+  std::string text;       // == code points [begin, end) of the document's text.
+  std::size_t begin = 0;  // Unicode code points.
   std::size_t end = 0;
-  int page_first = 0;       // 1-based; 0 where the format has no pages.
+  int page_first = 0;  // 1-based; 0 where the format has no pages.
   int page_last = 0;
-  std::string heading_path; // "Install › From source"; empty outside any heading.
-  int tokens = 0;           // By count_tokens(), an estimate.
+  std::string heading_path;  // "Install › From source"; empty outside any heading.
+  int tokens = 0;            // By count_tokens(), an estimate.
 };
 
 }  // namespace ragtime::text
