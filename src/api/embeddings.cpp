@@ -1,0 +1,141 @@
+// POST /v1/embeddings
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "api/base64.h"
+#include "api/endpoints.h"
+#include "api/json_reader.h"
+#include "api/reply.h"
+#include "text/chunker.h"
+
+namespace ragtime::api {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "base64 embeddings are little-endian float32");
+
+constexpr std::size_t kInputsMax = 2048;
+constexpr std::int64_t kInputTokensMax = 8192;
+constexpr std::int64_t kRequestTokensMax = 300'000;
+
+struct EmbeddingsRequest {
+  std::string model;
+  std::vector<std::string> inputs;
+  std::optional<std::int64_t> dimensions;
+  bool base64 = false;
+};
+
+std::string read_input(const JsonNode& node, std::int64_t& tokens_total) {
+  if (node.is_number() || node.is_array()) {
+    node.reject(fmt::format("Invalid '{}': this model takes texts, not token arrays. Send strings.", node.path()));
+    return {};
+  }
+  std::string text = node.string();
+  if (text.empty()) node.reject(fmt::format("Invalid '{}': the text must not be empty.", node.path()));
+  const std::int64_t tokens = text::count_tokens(text);
+  tokens_total += tokens;
+  if (tokens > kInputTokensMax) {
+    node.reject(
+        fmt::format("Invalid '{}': about {} tokens; at most {} are allowed.", node.path(), tokens, kInputTokensMax));
+  } else if (tokens_total > kRequestTokensMax) {
+    node.reject(fmt::format("Invalid 'input': more than {} tokens in one request.", kRequestTokensMax));
+  }
+  return text;
+}
+
+std::vector<std::string> read_inputs(const JsonNode& node) {
+  std::vector<std::string> inputs;
+  std::int64_t tokens = 0;
+  if (!node.is_array()) {
+    inputs.push_back(read_input(node, tokens));
+    return inputs;
+  }
+  for (const JsonNode& item : node.items(kInputsMax)) inputs.push_back(read_input(item, tokens));
+  if (inputs.empty()) node.reject("Invalid 'input': the array must not be empty.");
+  return inputs;
+}
+
+Result<EmbeddingsRequest> read_request(const std::string& body) {
+  RAGTIME_TRY(const JsonDocument document, JsonDocument::parse(body));
+  const JsonNode root = document.root();
+  EmbeddingsRequest request;
+  request.model = root["model"].string();
+  request.inputs = read_inputs(root["input"]);
+  request.dimensions = root["dimensions"].optional_integer(1, 1 << 20);
+  if (root["encoding_format"].present())
+    request.base64 = root["encoding_format"].choice({"float", "base64"}) == "base64";
+  RAGTIME_TRY_DONE(document.status());
+  return request;
+}
+
+Result<void> check_model(const Environment& env, const EmbeddingsRequest& request) {
+  if (!env.embedder) {
+    return make_error(ErrorCode::invalid_argument,
+                      "No embedding model is loaded; search works lexically only. Add one with "
+                      "`ragtime model add NAME` and restart.",
+                      "model");
+  }
+  const encoder::EmbedderInfo& info = env.embedder->info();
+  if (request.model != info.model) {
+    return make_error(ErrorCode::not_found,
+                      fmt::format("The embedding model '{}' does not exist; '{}' does.", request.model, info.model),
+                      "model");
+  }
+  if (request.dimensions.value_or(1) > static_cast<std::int64_t>(info.dimensions)) {
+    return make_error(ErrorCode::invalid_argument,
+                      fmt::format("Invalid 'dimensions': the model '{}' has {}.", info.model, info.dimensions),
+                      "dimensions");
+  }
+  return {};
+}
+
+// The first `dimensions` values, with length 1 again.
+std::vector<float> truncated(std::span<const float> row, std::size_t dimensions) {
+  std::vector<float> out(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(dimensions));
+  const float length = std::sqrt(std::inner_product(out.begin(), out.end(), out.begin(), 0.0f));
+  if (length > 0) {
+    for (float& value : out) value /= length;
+  }
+  return out;
+}
+
+json::value vector_value(const std::vector<float>& vector, bool base64) {
+  if (!base64) return json::array(vector.begin(), vector.end());
+  return json::value(base64_encode({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)}));
+}
+
+json::object embeddings_object(const EmbeddingsRequest& request, const encoder::Embeddings& embeddings) {
+  json::array data;
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < embeddings.size(); ++i) {
+    const std::span<const float> row = embeddings.row(i);
+    const auto dimensions = static_cast<std::size_t>(request.dimensions.value_or(0));
+    const bool shorten = dimensions != 0 && dimensions < row.size();
+    json::object item{{"object", "embedding"}, {"index", i}};
+    item["embedding"] =
+        vector_value(shorten ? truncated(row, dimensions) : std::vector<float>(row.begin(), row.end()), request.base64);
+    data.push_back(std::move(item));
+    tokens += embeddings.token_counts[i];
+  }
+  json::object object{{"object", "list"}, {"model", request.model}};
+  object["data"] = std::move(data);
+  object["usage"] = json::object{{"prompt_tokens", tokens}, {"total_tokens", tokens}};
+  return object;
+}
+
+}  // namespace
+
+Task<Result<http::Response>> create_embeddings(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const EmbeddingsRequest wanted, read_request(request.body));
+  RAGTIME_CO_TRY_DONE(check_model(env, wanted));
+  StageTimer timer(context, "embed");
+  auto embeddings = co_await env.embedder->embed(wanted.inputs, encoder::EmbedPurpose::document, context);
+  timer.stop();
+  if (embeddings.has_error()) co_return embeddings.error();
+  co_return json_reply(embeddings_object(wanted, *embeddings));
+}
+
+}  // namespace ragtime::api

@@ -1,0 +1,107 @@
+#include "api/errors.h"
+
+#include <string>
+
+#include <boost/json/serialize.hpp>
+
+namespace ragtime::api {
+namespace {
+
+constexpr std::string_view kDefectMessage =
+    "The server had an error while processing your request. Its log has the details under this x-request-id.";
+
+json::value text_or_null(std::string_view text) {
+  if (text.empty()) return nullptr;
+  return json::string(text);
+}
+
+std::string_view code_of(const Error& error) {
+  if (error.code == ErrorCode::not_found && error.param == "model") return "model_not_found";
+  return shape_of(error.code).code;
+}
+
+std::string_view type_of_status(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found";
+    case 429:
+      return "too_many_requests";
+    default:
+      return status >= 500 ? "server_error" : "invalid_request_error";
+  }
+}
+
+http::Response make_response(int status, json::object error, RetryAdvice retry) {
+  json::object body;
+  body["error"] = std::move(error);
+  http::Response response;
+  response.status = status;
+  response.headers.set("content-type", "application/json");
+  if (status == 429 || status == 503) response.headers.set("retry-after", "1");
+  if (status == 401) response.headers.set("www-authenticate", "Bearer");
+  if (retry != RetryAdvice::unsaid)
+    response.headers.set("x-should-retry", retry == RetryAdvice::yes ? "true" : "false");
+  response.body = json::serialize(body);
+  return response;
+}
+
+}  // namespace
+
+ErrorShape shape_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return {400, "invalid_request_error", "", RetryAdvice::unsaid};
+    case ErrorCode::unauthenticated:
+      return {401, "authentication_error", "invalid_api_key", RetryAdvice::unsaid};
+    case ErrorCode::permission_denied:
+      return {403, "permission_error", "insufficient_permissions", RetryAdvice::unsaid};
+    case ErrorCode::not_found:
+      return {404, "not_found", "", RetryAdvice::unsaid};
+    case ErrorCode::conflict:
+      return {409, "conflict", "conflict", RetryAdvice::no};
+    case ErrorCode::too_large:
+      return {413, "invalid_request_error", "request_too_large", RetryAdvice::unsaid};
+    case ErrorCode::unsupported:
+      return {415, "invalid_request_error", "unsupported", RetryAdvice::unsaid};
+    case ErrorCode::resource_exhausted:
+      return {429, "too_many_requests", "rate_limit_exceeded", RetryAdvice::yes};
+    case ErrorCode::unavailable:
+      return {503, "server_error", "unavailable", RetryAdvice::yes};
+    case ErrorCode::deadline_exceeded:
+      return {504, "server_error", "timeout", RetryAdvice::no};
+    case ErrorCode::cancelled:
+      return {499, "server_error", "cancelled", RetryAdvice::no};
+    case ErrorCode::corrupt:
+      return {500, "server_error", "corrupt", RetryAdvice::no};
+    case ErrorCode::internal:
+      return {500, "server_error", "internal_error", RetryAdvice::no};
+  }
+  return {500, "server_error", "internal_error", RetryAdvice::no};
+}
+
+json::object error_object(const Error& error) {
+  json::object object;
+  object["message"] = error.code == ErrorCode::internal ? json::string(kDefectMessage) : json::string(error.message);
+  object["type"] = json::string(shape_of(error.code).type);
+  object["param"] = text_or_null(error.param);
+  object["code"] = text_or_null(code_of(error));
+  return object;
+}
+
+http::Response error_response(const Error& error) {
+  const ErrorShape shape = shape_of(error.code);
+  return make_response(shape.status, error_object(error), shape.retry);
+}
+
+http::Response error_response(int status, const Error& error) {
+  json::object object = error_object(error);
+  object["type"] = json::string(type_of_status(status));
+  if (status != shape_of(error.code).status) object["code"] = nullptr;
+  return make_response(status, std::move(object), status == 500 ? RetryAdvice::no : RetryAdvice::unsaid);
+}
+
+}  // namespace ragtime::api

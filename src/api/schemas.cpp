@@ -1,0 +1,245 @@
+#include "api/schemas.h"
+
+namespace ragtime::api {
+namespace {
+
+constexpr std::string_view kRequestSchemas = R"json({
+  "Metadata": {"type": "object", "description": "At most 16 pairs; keys of 64 characters, values of 512.",
+    "properties": {}, "additionalProperties": {"type": "string"}},
+  "Attributes": {"type": "object", "description": "At most 16 pairs; keys of 64 characters, texts of 512.",
+    "properties": {}, "additionalProperties": {"type": ["string", "number", "boolean"]}},
+  "ChunkingStrategy": {"type": "object", "properties": {"type": {"type": "string", "enum": ["auto", "static"]},
+    "static": {"type": "object", "properties": {"max_chunk_size_tokens": {"type": "integer", "minimum": 100,
+    "maximum": 4096}, "chunk_overlap_tokens": {"type": "integer", "description": "At most half of the size.",
+    "minimum": 0}}, "required": ["max_chunk_size_tokens", "chunk_overlap_tokens"]}}, "required": ["type"]},
+  "ExpiresAfter": {"type": "object", "properties": {"anchor": {"type": "string", "enum": ["last_active_at"]},
+    "days": {"type": "integer", "minimum": 1, "maximum": 365}}, "required": ["anchor", "days"]},
+  "ComparisonFilter": {"type": "object", "properties": {"type": {"type": "string", "enum": ["eq", "ne", "gt",
+    "gte", "lt", "lte", "in", "nin"]}, "key": {"type": "string"}, "value": {"description":
+    "An array for in and nin."}}, "required": ["type", "key", "value"]},
+  "CompoundFilter": {"type": "object", "description": "Nested at most 16 deep.", "properties": {"type":
+    {"type": "string", "enum": ["and", "or"]}, "filters": {"type": "array", "items": {"$ref":
+    "#/components/schemas/Filter"}, "maxItems": 100}}, "required": ["type", "filters"]},
+  "Filter": {"oneOf": [{"$ref": "#/components/schemas/ComparisonFilter"}, {"$ref":
+    "#/components/schemas/CompoundFilter"}]},
+  "RankingOptions": {"type": "object", "properties": {"ranker": {"type": "string", "description":
+    "Accepted; there is one ranker."}, "score_threshold": {"type": "number", "minimum": 0, "maximum": 1},
+    "hybrid_search": {"type": "object", "properties": {"embedding_weight": {"type": "number", "minimum": 0},
+    "text_weight": {"type": "number", "minimum": 0}}, "required": ["embedding_weight", "text_weight"]}}},
+  "FileSearchTool": {"type": "object", "properties": {"type": {"type": "string", "const": "file_search"},
+    "vector_store_ids": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 16},
+    "max_num_results": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}, "filters": {"$ref":
+    "#/components/schemas/Filter"}, "ranking_options": {"$ref": "#/components/schemas/RankingOptions"}},
+    "required": ["type", "vector_store_ids"]},
+  "CreateVectorStore": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 256},
+    "description": {"type": "string", "maxLength": 1024}, "file_ids": {"type": "array", "items": {"type":
+    "string"}, "maxItems": 2000}, "chunking_strategy": {"$ref": "#/components/schemas/ChunkingStrategy"},
+    "expires_after": {"$ref": "#/components/schemas/ExpiresAfter"}, "metadata": {"$ref":
+    "#/components/schemas/Metadata"}}},
+  "UpdateVectorStore": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 256},
+    "description": {"type": "string", "maxLength": 1024}, "expires_after": {"$ref":
+    "#/components/schemas/ExpiresAfter"}, "metadata": {"$ref": "#/components/schemas/Metadata"}}},
+  "SearchVectorStore": {"type": "object", "properties": {"query": {"oneOf": [{"type": "string"}, {"type":
+    "array", "items": {"type": "string"}, "maxItems": 16}]}, "max_num_results": {"type": "integer", "minimum":
+    1, "maximum": 50, "default": 10}, "filters": {"$ref": "#/components/schemas/Filter"}, "ranking_options":
+    {"$ref": "#/components/schemas/RankingOptions"}, "rewrite_query": {"type": "boolean", "description":
+    "Accepted and ignored."}}, "required": ["query"]},
+  "CreateVectorStoreFile": {"type": "object", "properties": {"file_id": {"type": "string"}, "attributes":
+    {"$ref": "#/components/schemas/Attributes"}, "chunking_strategy": {"$ref":
+    "#/components/schemas/ChunkingStrategy"}}, "required": ["file_id"]},
+  "UpdateVectorStoreFile": {"type": "object", "properties": {"attributes": {"$ref":
+    "#/components/schemas/Attributes"}}, "required": ["attributes"]},
+  "CreateFileBatch": {"type": "object", "description": "Either file_ids or files.", "properties": {"file_ids":
+    {"type": "array", "items": {"type": "string"}, "maxItems": 2000}, "files": {"type": "array", "items":
+    {"$ref": "#/components/schemas/CreateVectorStoreFile"}, "maxItems": 2000}, "attributes": {"$ref":
+    "#/components/schemas/Attributes"}, "chunking_strategy": {"$ref": "#/components/schemas/ChunkingStrategy"}}},
+  "FileForm": {"type": "object", "properties": {"file": {"type": "string", "description": "The bytes.",
+    "format": "binary"}, "purpose": {"type": "string", "enum": ["assistants", "batch", "fine-tune", "vision",
+    "user_data", "evals"]}, "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+    "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2592000}}, "required": ["file",
+    "purpose"]},
+  "CreateEmbeddings": {"type": "object", "properties": {"model": {"type": "string"}, "input": {"oneOf":
+    [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1},
+    "maxItems": 2048}]}, "dimensions": {"type": "integer", "description":
+    "At most the model's; fewer cut the vector and normalise it again.", "minimum": 1}, "encoding_format":
+    {"type": "string", "enum": ["float", "base64"]}}, "required": ["model", "input"]},
+  "ChatMessage": {"type": "object", "properties": {"role": {"type": "string", "enum": ["system", "developer",
+    "user", "assistant"]}, "content": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type":
+    "object", "properties": {"type": {"type": "string", "const": "text"}, "text": {"type": "string"}},
+    "required": ["type", "text"]}}]}}, "required": ["role", "content"]},
+  "CreateChatCompletion": {"type": "object", "properties": {"messages": {"type": "array", "items": {"$ref":
+    "#/components/schemas/ChatMessage"}}, "model": {"type": "string", "description":
+    "A model, or MODEL@STORE to answer over a vector store (by id or name). The default model when absent."},
+    "stream": {"type": "boolean"}, "stream_options": {"type": "object", "properties": {"include_usage":
+    {"type": "boolean"}}}, "tools": {"type": "array", "items": {"$ref": "#/components/schemas/FileSearchTool"},
+    "description": "An entry of type file_search makes the answer cite documents.", "maxItems": 1},
+    "tool_choice": {"description": "none, auto, required or {type: file_search}"}, "temperature": {"type":
+    "number", "minimum": 0, "maximum": 2}, "top_p": {"type": "number", "minimum": 0, "maximum": 1},
+    "max_completion_tokens": {"type": "integer", "minimum": 1}, "max_tokens": {"type": "integer", "minimum":
+    1}, "stop": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems":
+    16}]}, "seed": {"type": "integer"}, "response_format": {"type": "object", "properties": {}}, "n": {"type":
+    "integer", "minimum": 1, "maximum": 1}}, "required": ["messages"]},
+  "InputItem": {"type": "object", "properties": {"type": {"type": "string", "description":
+    "message (the default); reasoning and file_search_call are accepted and ignored."}, "role": {"type":
+    "string", "enum": ["user", "assistant", "system", "developer"]}, "content": {"oneOf": [{"type": "string"},
+    {"type": "array", "items": {"type": "object", "properties": {"type": {"type": "string", "enum":
+    ["input_text", "output_text"]}, "text": {"type": "string"}}, "required": ["type", "text"]}}]}}},
+  "CreateResponse": {"type": "object", "properties": {"input": {"oneOf": [{"type": "string"}, {"type": "array",
+    "items": {"$ref": "#/components/schemas/InputItem"}}]}, "model": {"type": "string", "description":
+    "A model, or MODEL@STORE. The default model when absent."}, "instructions": {"type": "string"}, "tools":
+    {"type": "array", "items": {"$ref": "#/components/schemas/FileSearchTool"}, "maxItems": 1}, "tool_choice":
+    {"description": "none, auto, required or {type: file_search}"}, "include": {"type": "array", "items":
+    {"type": "string", "description": "file_search_call.results"}}, "previous_response_id": {"type": "string"},
+    "stream": {"type": "boolean"}, "store": {"type": "boolean", "description":
+    "Whether GET /v1/responses/{id} finds it later.", "default": true}, "max_output_tokens": {"type":
+    "integer", "minimum": 1}, "temperature": {"type": "number", "minimum": 0, "maximum": 2}, "top_p": {"type":
+    "number", "minimum": 0, "maximum": 1}, "text": {"type": "object", "properties": {"format": {"type":
+    "object", "properties": {"type": {"type": "string", "enum": ["text", "json_object", "json_schema"]}}}}},
+    "reasoning": {"type": "object", "properties": {"effort": {"type": "string"}}}, "metadata": {"$ref":
+    "#/components/schemas/Metadata"}}, "required": ["input"]}
+})json";
+
+constexpr std::string_view kResponseSchemas = R"json({
+  "Error": {"type": "object", "properties": {"error": {"type": "object", "properties": {"message": {"type":
+    "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"], "description":
+    "The field at fault, with its full path."}, "code": {"type": ["string", "null"]}}, "required": ["message",
+    "type", "param", "code"]}}, "required": ["error"]},
+  "Model": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string", "const":
+    "model"}, "created": {"type": "integer"}, "owned_by": {"type": "string"}, "task": {"type": "string",
+    "enum": ["chat", "embedding"]}}, "required": ["id", "object", "created", "owned_by"]},
+  "ModelList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
+    {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}, "first_id": {"type": ["string",
+    "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",
+    "data", "has_more"]},
+  "File": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string", "const":
+    "file"}, "bytes": {"type": "integer"}, "created_at": {"type": "integer"}, "filename": {"type": "string"},
+    "purpose": {"type": "string"}, "status": {"type": "string"}, "expires_at": {"type": ["integer", "null"]},
+    "sha256": {"type": "string"}}, "required": ["id", "object", "bytes", "created_at", "filename", "purpose",
+    "status"]},
+  "FileList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data": {"type":
+    "array", "items": {"$ref": "#/components/schemas/File"}}, "first_id": {"type": ["string", "null"]},
+    "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object", "data",
+    "has_more"]},
+  "Deleted": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string"},
+    "deleted": {"type": "boolean"}}, "required": ["id", "object", "deleted"]},
+  "FileCounts": {"type": "object", "properties": {"in_progress": {"type": "integer"}, "completed": {"type":
+    "integer"}, "failed": {"type": "integer"}, "cancelled": {"type": "integer"}, "total": {"type": "integer"}}},
+  "VectorStore": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string",
+    "const": "vector_store"}, "created_at": {"type": "integer"}, "name": {"type": "string"}, "description":
+    {"type": ["string", "null"]}, "usage_bytes": {"type": "integer"}, "file_counts": {"$ref":
+    "#/components/schemas/FileCounts"}, "status": {"type": "string", "enum": ["expired", "in_progress",
+    "completed"]}, "expires_after": {"oneOf": [{"$ref": "#/components/schemas/ExpiresAfter"}, {"type":
+    "null"}]}, "expires_at": {"type": ["integer", "null"]}, "last_active_at": {"type": "integer"}, "metadata":
+    {"$ref": "#/components/schemas/Metadata"}, "embedding_model": {"type": ["string", "null"], "description":
+    "Of its vectors; null: lexical only."}}, "required": ["id", "object", "created_at", "name", "usage_bytes",
+    "file_counts", "status"]},
+  "VectorStoreList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
+    {"type": "array", "items": {"$ref": "#/components/schemas/VectorStore"}}, "first_id": {"type": ["string",
+    "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",
+    "data", "has_more"]},
+  "VectorStoreFile": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string",
+    "const": "vector_store.file"}, "created_at": {"type": "integer"}, "usage_bytes": {"type": "integer"},
+    "vector_store_id": {"type": "string"}, "status": {"type": "string", "enum": ["in_progress", "completed",
+    "cancelled", "failed"]}, "last_error": {"oneOf": [{"type": "object", "properties": {"code": {"type":
+    "string", "enum": ["server_error", "unsupported_file", "invalid_file"]}, "message": {"type": "string"}}},
+    {"type": "null"}]}, "chunking_strategy": {"type": "object", "properties": {}}, "attributes": {"$ref":
+    "#/components/schemas/Attributes"}, "filename": {"type": "string"}, "chunk_count": {"type": "integer"}},
+    "required": ["id", "object", "created_at", "usage_bytes", "vector_store_id", "status", "last_error"]},
+  "VectorStoreFileList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"},
+    "data": {"type": "array", "items": {"$ref": "#/components/schemas/VectorStoreFile"}}, "first_id": {"type":
+    ["string", "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required":
+    ["object", "data", "has_more"]},
+  "FileContentPage": {"type": "object", "properties": {"object": {"type": "string", "const":
+    "vector_store.file_content.page"}, "data": {"type": "array", "items": {"type": "object", "properties":
+    {"type": {"type": "string", "const": "text"}, "text": {"type": "string"}}}}, "has_more": {"type":
+    "boolean"}, "next_page": {"type": ["string", "null"]}, "filename": {"type": "string"}}},
+  "FileBatch": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string",
+    "const": "vector_store.files_batch"}, "created_at": {"type": "integer"}, "vector_store_id": {"type":
+    "string"}, "status": {"type": "string", "enum": ["in_progress", "completed", "cancelled", "failed"]},
+    "file_counts": {"$ref": "#/components/schemas/FileCounts"}}},
+  "Ragtime": {"type": "object", "properties": {"timings": {"type": "object", "description":
+    "Milliseconds per stage, and the total.", "properties": {}, "additionalProperties": {"type": "number"}},
+    "degraded": {"type": "array", "items": {"type": "string"}, "description":
+    "What a fallback replaced; absent when nothing."}}, "required": ["timings"]},
+  "SearchHit": {"type": "object", "properties": {"file_id": {"type": "string"}, "filename": {"type": "string"},
+    "score": {"type": "number", "minimum": 0, "maximum": 1}, "attributes": {"$ref":
+    "#/components/schemas/Attributes"}, "content": {"type": "array", "items": {"type": "object", "properties":
+    {"type": {"type": "string", "const": "text"}, "text": {"type": "string"}}}}, "chunk_id": {"type":
+    "string"}, "vector_store_id": {"type": "string"}, "page": {"type": ["integer", "null"]}, "heading_path":
+    {"type": "string"}, "start": {"type": "integer", "description":
+    "Unicode code points in the document's text."}, "end": {"type": "integer"}, "scores": {"type": "object",
+    "properties": {"dense": {"type": "number"}, "lexical": {"type": "number"}}}}},
+  "SearchPage": {"type": "object", "properties": {"object": {"type": "string", "const":
+    "vector_store.search_results.page"}, "search_query": {"type": "array", "items": {"type": "string"}},
+    "data": {"type": "array", "items": {"$ref": "#/components/schemas/SearchHit"}}, "has_more": {"type":
+    "boolean"}, "next_page": {"type": ["string", "null"]}, "ragtime": {"$ref": "#/components/schemas/Ragtime"}}},
+  "Document": {"type": "object", "properties": {"object": {"type": "string", "const": "ragtime.document"},
+    "path": {"type": "string"}, "file_id": {"type": "string"}, "filename": {"type": "string"}, "sha256":
+    {"type": "string"}, "status": {"type": "string"}, "chunks": {"type": "integer"}, "created_at": {"type":
+    "integer"}}},
+  "DocumentList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
+    {"type": "array", "items": {"$ref": "#/components/schemas/Document"}}, "first_id": {"type": ["string",
+    "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",
+    "data", "has_more"]},
+  "IngestedDocument": {"type": "object", "properties": {"object": {"type": "string", "const":
+    "ragtime.document"}, "vector_store_id": {"type": "string"}, "file_id": {"type": "string"}, "path": {"type":
+    "string"}, "outcome": {"type": "string", "enum": ["added", "replaced", "unchanged"]}, "chunks": {"type":
+    "integer"}, "tokens": {"type": "integer"}}},
+  "FileCitation": {"type": "object", "properties": {"type": {"type": "string", "const": "file_citation"},
+    "file_id": {"type": "string"}, "filename": {"type": "string"}, "index": {"type": "integer", "description":
+    "Where in the answer it attaches, in Unicode code points."}, "chunk_id": {"type": "string"},
+    "vector_store_id": {"type": "string"}, "page": {"type": ["integer", "null"]}, "heading_path": {"type":
+    "string"}, "start": {"type": "integer", "description":
+    "The quote's range in the document's text, in Unicode code points."}, "end": {"type": "integer"}, "quote":
+    {"type": "string"}, "verified": {"type": "boolean", "description":
+    "The quote was found in the stored chunk and supports the cited words."}}},
+  "Embeddings": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
+    {"type": "array", "items": {"type": "object", "properties": {"object": {"type": "string", "const":
+    "embedding"}, "index": {"type": "integer"}, "embedding": {"oneOf": [{"type": "array", "items": {"type":
+    "number"}}, {"type": "string", "description": "Base64 of little-endian float32."}]}}}}, "model": {"type":
+    "string"}, "usage": {"type": "object", "properties": {"prompt_tokens": {"type": "integer"}, "total_tokens":
+    {"type": "integer"}}}}},
+  "ChatCompletion": {"type": "object", "description":
+    "With stream: true, server-sent events of chat.completion.chunk; citations come as delta.annotations, and `ragtime` with the finish_reason.",
+    "properties": {"id": {"type": "string"}, "object": {"type": "string", "enum": ["chat.completion",
+    "chat.completion.chunk"]}, "created": {"type": "integer"}, "model": {"type": "string"}, "choices": {"type":
+    "array", "items": {"type": "object", "properties": {"index": {"type": "integer"}, "message": {"type":
+    "object", "properties": {"role": {"type": "string", "const": "assistant"}, "content": {"type": "string"},
+    "annotations": {"type": "array", "items": {"$ref": "#/components/schemas/FileCitation"}}}},
+    "finish_reason": {"type": "string"}}}}, "usage": {"type": "object", "properties": {"prompt_tokens":
+    {"type": "integer"}, "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
+    "ragtime": {"$ref": "#/components/schemas/Ragtime"}}},
+  "Response": {"type": "object", "description":
+    "With stream: true, OpenAI's events from response.created to response.completed.", "properties": {"id":
+    {"type": "string"}, "object": {"type": "string", "const": "response"}, "created_at": {"type": "integer"},
+    "completed_at": {"type": ["integer", "null"]}, "status": {"type": "string", "enum": ["completed", "failed",
+    "in_progress", "incomplete"]}, "error": {"oneOf": [{"type": "object", "properties": {"code": {"type":
+    "string"}, "message": {"type": "string"}}}, {"type": "null"}]}, "incomplete_details": {"oneOf": [{"type":
+    "object", "properties": {"reason": {"type": "string", "enum": ["max_output_tokens", "content_filter"]}}},
+    {"type": "null"}]}, "model": {"type": "string"}, "output": {"type": "array", "items": {"type": "object",
+    "description": "file_search_call and message items; the text's annotations are FileCitation.",
+    "properties": {}}}, "usage": {"oneOf": [{"type": "object", "properties": {"input_tokens": {"type":
+    "integer"}, "output_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}}, {"type":
+    "null"}]}, "previous_response_id": {"type": ["string", "null"]}, "metadata": {"$ref":
+    "#/components/schemas/Metadata"}, "store": {"type": "boolean"}, "ragtime": {"$ref":
+    "#/components/schemas/Ragtime"}}},
+  "InputItemList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
+    {"type": "array", "items": {"$ref": "#/components/schemas/InputItem"}}, "first_id": {"type": ["string",
+    "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",
+    "data", "has_more"]},
+  "Health": {"type": "object", "properties": {"status": {"type": "string"}}},
+  "Status": {"type": "object", "description": "The report of `ragtime doctor`.", "properties": {}},
+  "OpenApi": {"type": "object", "description": "This document.", "properties": {}}
+})json";
+
+}  // namespace
+
+std::string_view request_schemas() {
+  return kRequestSchemas;
+}
+
+std::string_view response_schemas() {
+  return kResponseSchemas;
+}
+
+}  // namespace ragtime::api

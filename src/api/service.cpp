@@ -1,0 +1,123 @@
+#include "api/service.h"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include "api/authentication.h"
+#include "api/docs_page.h"
+#include "api/environment.h"
+#include "api/errors.h"
+#include "api/openapi.h"
+#include "api/routes.h"
+
+namespace ragtime::api {
+
+struct Service::State {
+  State(ServiceConfig config, ServiceDependencies dependencies)
+      : env(std::move(config), std::move(dependencies)), authenticator(env) {
+    const boost::json::object document = openapi_document(route_table(), env.config);
+    env.openapi_json = boost::json::serialize(document);
+    env.docs_html = docs_page(route_table(), document);
+    for (const RouteSpec& route : route_table()) scopes[route_key(route.method, route.pattern)] = route.scope;
+  }
+
+  static std::string route_key(std::string_view method, std::string_view pattern) {
+    return fmt::format("{} {}", method, pattern);
+  }
+
+  // A route that is not in the table does not exist here; asking for the strongest scope is the safe answer.
+  Scope scope_of(const http::Route& route) const {
+    const auto found = scopes.find(route_key(route.method, route.pattern));
+    return found == scopes.end() ? Scope::admin : found->second;
+  }
+
+  Environment env;
+  Authenticator authenticator;
+  std::map<std::string, Scope> scopes;
+};
+
+namespace {
+
+void log_failure(Environment& env, const http::Request& request, const RequestContext& context, const Error& error) {
+  if (shape_of(error.code).status < 500) return;
+  env.log.error("request_failed", {{"request_id", std::string_view(context.request_id())},
+                                   {"method", std::string_view(request.method)},
+                                   {"path", std::string_view(request.path)},
+                                   {"code", name(error.code)},
+                                   {"message", std::string_view(error.message)}});
+}
+
+Task<http::Response> respond(Environment& env, Endpoint endpoint, http::Request& request, RequestContext& context) {
+  auto result = co_await endpoint(env, request, context);
+  if (result.has_error()) {
+    log_failure(env, request, context, result.error());
+    env.observe_stages(context);
+    co_return error_response(result.error());
+  }
+  if (!result->stream) env.observe_stages(context);
+  co_return std::move(*result);
+}
+
+Task<std::optional<http::Response>> admit(Authenticator& authenticator, Scope scope, http::Request& request,
+                                          RequestContext& context) {
+  auto allowed = co_await authenticator.authenticate(request, scope, context);
+  std::optional<http::Response> refusal;
+  if (allowed.has_error()) refusal = error_response(allowed.error());
+  co_return refusal;
+}
+
+std::chrono::milliseconds timeout_of(const ServiceConfig& config, RouteKind kind) {
+  switch (kind) {
+    case RouteKind::plain:
+      return config.request_timeout;
+    case RouteKind::answer:
+      return config.answer_timeout;
+    case RouteKind::upload:
+      return config.upload_timeout;
+  }
+  return config.request_timeout;
+}
+
+// Multipart framing around the file.
+constexpr std::size_t kUploadOverheadBytes = 64u << 10;
+
+}  // namespace
+
+Service::Service(ServiceConfig config, ServiceDependencies dependencies)
+    : state_(std::make_shared<State>(std::move(config), std::move(dependencies))) {}
+
+Service::~Service() = default;
+
+http::Router Service::router() {
+  http::Router router;
+  for (const RouteSpec& spec : route_table()) {
+    const bool upload = spec.kind == RouteKind::upload;
+    http::Route route;
+    route.method = spec.method;
+    route.pattern = spec.pattern;
+    route.timeout = timeout_of(state_->env.config, spec.kind);
+    route.body_mode = upload ? http::BodyMode::stream : http::BodyMode::memory;
+    route.body_bytes_max =
+        upload ? state_->env.config.file_bytes_max + kUploadOverheadBytes : state_->env.config.json_body_bytes_max;
+    route.handler = [state = state_, endpoint = spec.endpoint](http::Request& request, RequestContext& context) {
+      return respond(state->env, endpoint, request, context);
+    };
+    router.add(std::move(route));
+  }
+  return router;
+}
+
+http::ServerHooks Service::hooks() {
+  http::ServerHooks hooks;
+  hooks.before = [state = state_](http::Request& request, const http::Route& route, RequestContext& context) {
+    return admit(state->authenticator, state->scope_of(route), request, context);
+  };
+  hooks.error = [](int status, const Error& error) { return error_response(status, error); };
+  return hooks;
+}
+
+std::string Service::openapi() const {
+  return state_->env.openapi_json;
+}
+
+}  // namespace ragtime::api

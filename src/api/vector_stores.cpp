@@ -1,0 +1,111 @@
+// /v1/vector_stores
+#include <fmt/format.h>
+
+#include "api/attachments.h"
+#include "api/endpoints.h"
+#include "api/filters.h"
+#include "api/json_reader.h"
+#include "api/lookups.h"
+#include "api/page_query.h"
+#include "api/reply.h"
+#include "api/wire.h"
+#include "base/id.h"
+
+namespace ragtime::api {
+namespace {
+
+constexpr std::size_t kNameCharsMax = 256;
+constexpr std::size_t kDescriptionCharsMax = 1024;
+constexpr int kStoresLimitMax = 100;
+
+std::optional<std::int64_t> read_expiry(const JsonNode& node) {
+  if (!node.present()) return std::nullopt;
+  node["anchor"].choice({"last_active_at"});
+  return node["days"].integer(1, 365);
+}
+
+// Takes what the request says about the store itself; what it does not say stays.
+void read_store_fields(const JsonNode& root, storage::VectorStoreRecord& store) {
+  if (auto name = root["name"].optional_string(kNameCharsMax)) store.name = std::move(*name);
+  if (auto text = root["description"].optional_string(kDescriptionCharsMax)) store.description = std::move(*text);
+  if (root["metadata"].present()) store.metadata = read_metadata(root["metadata"]);
+  if (root["expires_after"].present()) store.expires_after_days = read_expiry(root["expires_after"]);
+}
+
+struct CreateStore {
+  storage::VectorStoreRecord store;
+  Attachments files;
+};
+
+Result<CreateStore> read_create(const Environment& env, const RequestContext& context, const std::string& body) {
+  RAGTIME_TRY(const JsonDocument document, JsonDocument::parse(body));
+  const JsonNode root = document.root();
+  CreateStore create;
+  create.store.id = make_id("vs_");
+  create.store.tenant = context.tenant();
+  create.store.created_at = env.clock.unix_seconds();
+  create.store.last_active_at = create.store.created_at;
+  read_store_fields(root, create.store);
+  create.files = read_file_ids(root);
+  RAGTIME_TRY_DONE(document.status());
+  return create;
+}
+
+Task<Result<storage::VectorStoreRecord>> write_update(Environment& env, storage::VectorStoreRecord store,
+                                                      RequestContext& context) {
+  const auto update = [&]() -> Result<storage::VectorStoreRecord> {
+    RAGTIME_TRY_DONE(env.database.update_store(store));
+    return env.database.get_store(store.tenant, store.id);
+  };
+  co_return co_await env.blocking.run(context, update);
+}
+
+}  // namespace
+
+Task<Result<http::Response>> create_vector_store(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const CreateStore create, read_create(env, context, request.body));
+  const auto insert = [&]() -> Result<void> {
+    RAGTIME_TRY_DONE(check_files(env.database, context.tenant(), create.files.file_ids(), create.files.params()));
+    return env.database.insert_store(create.store);
+  };
+  RAGTIME_CO_TRY_DONE(co_await env.blocking.run(context, insert));
+  if (!create.files.items.empty()) {
+    RAGTIME_CO_TRY_DONE(co_await attach_batch(env, create.store.id, create.files, context));
+  }
+  RAGTIME_CO_TRY(const auto store, co_await find_store(env, create.store.id, context));
+  co_return json_reply(vector_store_object(store, env.clock.unix_seconds()));
+}
+
+Task<Result<http::Response>> list_vector_stores(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const storage::PageRequest page, read_page(request, 20, kStoresLimitMax));
+  auto stores = co_await env.blocking.run(context, [&] { return env.database.list_stores(context.tenant(), page); });
+  if (stores.has_error()) co_return page_error(stores.error());
+  std::vector<json::object> items;
+  const std::int64_t now = env.clock.unix_seconds();
+  for (const auto& store : stores->items) items.push_back(vector_store_object(store, now));
+  co_return json_reply(list_object(std::move(items), stores->has_more));
+}
+
+Task<Result<http::Response>> get_vector_store(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const auto store, co_await find_store(env, path_part(request, "vector_store_id"), context));
+  co_return json_reply(vector_store_object(store, env.clock.unix_seconds()));
+}
+
+Task<Result<http::Response>> update_vector_store(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const JsonDocument document, JsonDocument::parse(request.body));
+  RAGTIME_CO_TRY(auto store, co_await find_store(env, path_part(request, "vector_store_id"), context));
+  read_store_fields(document.root(), store);
+  const json::value* expiry = document.object().if_contains("expires_after");
+  if (expiry && expiry->is_null()) store.expires_after_days.reset();
+  RAGTIME_CO_TRY_DONE(document.status());
+  RAGTIME_CO_TRY(const auto updated, co_await write_update(env, std::move(store), context));
+  co_return json_reply(vector_store_object(updated, env.clock.unix_seconds()));
+}
+
+Task<Result<http::Response>> delete_vector_store(Environment& env, http::Request& request, RequestContext& context) {
+  RAGTIME_CO_TRY(const auto store, co_await find_store(env, path_part(request, "vector_store_id"), context));
+  RAGTIME_CO_TRY_DONE(co_await env.engine.remove_store(context.tenant(), store.id, context));
+  co_return json_reply(deleted_object(store.id, "vector_store.deleted"));
+}
+
+}  // namespace ragtime::api
