@@ -29,34 +29,34 @@ namespace ragtime::engine {
 
 struct EngineConfig {
   text::ChunkingOptions chunking;
-  float dense_weight = 0.7f;        // Of the dense arm in convex fusion, for queries the model's vocabulary covers.
-  std::size_t candidates = 100;     // Per arm, before fusion.
-  std::size_t embed_batch = 32;     // Chunks per call of the embedder during ingest.
+  float dense_weight = 0.7f;     // Of the dense arm in convex fusion, for queries the model's vocabulary covers.
+  std::size_t candidates = 100;  // Per arm, before fusion.
+  std::size_t embed_batch = 32;  // Chunks per call of the embedder during ingest.
   std::size_t query_bytes_max = 32u << 10;
 };
 
 // A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
 struct PutDocument {
   std::string tenant;
-  storage::DocumentRecord document;          // store_id, file_id, attributes, path, chunk size …
-  std::optional<storage::FileRecord> file;   // Path ingest: inserted in the same commit.
-  std::string replaces_file_id;              // Path ingest: the former version, gone in the same commit.
+  storage::DocumentRecord document;         // store_id, file_id, attributes, path, chunk size …
+  std::optional<storage::FileRecord> file;  // Path ingest: inserted in the same commit.
+  std::string replaces_file_id;             // Path ingest: the former version, gone in the same commit.
   text::Document parsed;
 };
 
 struct PutOutcome {
   std::size_t chunks = 0;
-  std::size_t tokens = 0;      // Estimated.
-  bool embedded = false;       // False without a model: lexical only.
+  std::size_t tokens = 0;  // Estimated.
+  bool embedded = false;   // False without a model: lexical only.
 };
 
 struct SearchRequest {
   std::vector<std::string> store_ids;
-  std::vector<std::string> queries;        // Each searched on its own; a chunk keeps its best score.
-  std::size_t results = 10;                // 1..50
+  std::vector<std::string> queries;  // Each searched on its own; a chunk keeps its best score.
+  std::size_t results = 10;          // 1..50
   std::optional<index::Filter> filter;
-  std::optional<float> score_threshold;    // 0..1, on the fused score.
-  std::optional<float> dense_weight;       // Overrides the configuration (hybrid_search weights of the API).
+  std::optional<float> score_threshold;  // 0..1, on the fused score.
+  std::optional<float> dense_weight;     // Overrides the configuration (hybrid_search weights of the API).
 };
 
 struct SearchHit {
@@ -74,7 +74,7 @@ struct SearchHit {
 struct SearchResults {
   std::vector<SearchHit> hits;  // Best first.
   bool dense_used = false;
-  bool dense_failed = false;    // The embedder failed and the answer is lexical only: to be reported as degraded.
+  bool dense_failed = false;  // The embedder failed and the answer is lexical only: to be reported as degraded.
 };
 
 class Engine {

@@ -1,0 +1,117 @@
+#include "engine/hybrid_engine.h"
+
+#include <functional>
+
+namespace ragtime::engine {
+namespace {
+
+Error no_store(std::string_view id) {
+  return make_error(ErrorCode::not_found, "no vector store '" + std::string(id) + "'", "vector_store_id");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Database& database,
+                                             encoder::Embedder* embedder, async::ThreadPool& compute,
+                                             async::ThreadPool& blocking) {
+  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking);
+  RAGTIME_TRY_DONE(engine->load());
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+HybridEngine::StorePointer HybridEngine::find_store(std::string_view id) const {
+  std::shared_lock lock(stores_mutex_);
+  const auto found = stores_.find(std::string(id));
+  return found == stores_.end() ? nullptr : found->second;
+}
+
+HybridEngine::StorePointer HybridEngine::add_store(const storage::VectorStoreRecord& record) {
+  std::unique_lock lock(stores_mutex_);
+  auto& store = stores_[record.id];
+  if (store) return store;
+  store = std::make_shared<StoreIndex>(record.id, record.tenant);
+  if (!record.embedding_model.empty()) {
+    store->set_embedding(record.embedding_model, static_cast<std::size_t>(record.embedding_dimensions));
+  }
+  return store;
+}
+
+Result<HybridEngine::StorePointer> HybridEngine::resolve_store(const std::string& tenant, const std::string& id) {
+  if (auto store = find_store(id)) {
+    if (store->tenant() != tenant) return no_store(id);
+    return store;
+  }
+  RAGTIME_TRY(const auto record, database_.get_store(tenant, id));
+  return add_store(record);
+}
+
+std::vector<std::unique_lock<std::mutex>> HybridEngine::lock_files(const std::string& first,
+                                                                   const std::string& second) {
+  std::size_t low = std::hash<std::string>()(first) % file_locks_.size();
+  std::size_t high = second.empty() ? low : std::hash<std::string>()(second) % file_locks_.size();
+  if (low > high) std::swap(low, high);
+  std::vector<std::unique_lock<std::mutex>> locks;
+  locks.emplace_back(file_locks_[low]);
+  if (high != low) locks.emplace_back(file_locks_[high]);
+  return locks;
+}
+
+Task<Result<void>> HybridEngine::remove_document(std::string tenant, std::string store_id, std::string file_id,
+                                                 RequestContext& context) {
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    std::shared_lock changing(mutations_);
+    RAGTIME_TRY(const auto store, resolve_store(tenant, store_id));
+    const auto locks = lock_files(file_id);
+    RAGTIME_TRY_DONE(database_.delete_document(store_id, file_id));
+    store->remove(file_id);
+    return {};
+  });
+}
+
+Task<Result<void>> HybridEngine::remove_file(std::string tenant, std::string file_id, RequestContext& context) {
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    std::shared_lock changing(mutations_);
+    const auto locks = lock_files(file_id);
+    RAGTIME_TRY(const auto store_ids, database_.delete_file(tenant, file_id));
+    for (const auto& id : store_ids) {
+      if (const auto store = find_store(id)) store->remove(file_id);
+    }
+    return {};
+  });
+}
+
+Task<Result<void>> HybridEngine::remove_store(std::string tenant, std::string store_id, RequestContext& context) {
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    std::unique_lock alone(mutations_);
+    RAGTIME_TRY_DONE(database_.delete_store(tenant, store_id));
+    std::unique_lock lock(stores_mutex_);
+    const auto removed = stores_.extract(store_id);
+    lock.unlock();  // Freeing a large index takes a while.
+    return {};
+  });
+}
+
+Task<Result<void>> HybridEngine::set_attributes(std::string tenant, std::string store_id, std::string file_id,
+                                                Attributes attributes, RequestContext& context) {
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    std::shared_lock changing(mutations_);
+    RAGTIME_TRY(const auto store, resolve_store(tenant, store_id));
+    const auto locks = lock_files(file_id);
+    RAGTIME_TRY_DONE(database_.set_document_attributes(store_id, file_id, attributes));
+    store->set_attributes(file_id, attributes);
+    return {};
+  });
+}
+
+Engine::Statistics HybridEngine::statistics() const {
+  std::shared_lock lock(stores_mutex_);
+  Statistics statistics;
+  statistics.stores = stores_.size();
+  for (const auto& [id, store] : stores_) {
+    statistics.chunks += store->chunks();
+    statistics.vectors += store->vectors();
+  }
+  return statistics;
+}
+
+}  // namespace ragtime::engine

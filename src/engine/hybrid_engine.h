@@ -1,0 +1,96 @@
+// HybridEngine: the Engine over SQL rows, postings and exact vectors in memory.
+//
+// Locks, in the order in which they are taken; all are held by pool threads only, never across a co_await:
+// 1. mutations_: shared by every change of a document from before its commit until it is in the index; exclusive for
+//    deleting a store, and for a search that must see database and index agree.
+// 2. one of file_locks_ per file that a change touches, so that changes of a file happen in one order everywhere,
+//    while those of different files share the database's commits.
+// 3. stores_mutex_, and each StoreIndex's own.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/fair_shared_mutex.h"
+#include "engine/hybrid_search.h"
+#include "engine/store_index.h"
+
+namespace ragtime::engine {
+
+class HybridEngine final : public Engine {
+ public:
+  HybridEngine(EngineConfig config, storage::Database& database, encoder::Embedder* embedder,
+               async::ThreadPool& compute, async::ThreadPool& blocking)
+      : config_(std::move(config)), database_(database), embedder_(embedder), compute_(compute), blocking_(blocking) {}
+
+  // Builds the indexes from the database; before anything else is called.
+  Result<void> load();
+
+  Task<Result<PutOutcome>> put_document(PutDocument put, RequestContext& context,
+                                        std::function<void(std::size_t, std::size_t)> progress) override;
+  Task<Result<void>> remove_document(std::string tenant, std::string store_id, std::string file_id,
+                                     RequestContext& context) override;
+  Task<Result<void>> remove_file(std::string tenant, std::string file_id, RequestContext& context) override;
+  Task<Result<void>> remove_store(std::string tenant, std::string store_id, RequestContext& context) override;
+  Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
+                                    Attributes attributes, RequestContext& context) override;
+  Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) override;
+  Statistics statistics() const override;
+
+ private:
+  using StorePointer = std::shared_ptr<StoreIndex>;
+
+  struct PreparedChunks {
+    std::vector<storage::ChunkRecord> records;
+    std::vector<std::vector<std::string>> terms;
+    std::size_t tokens = 0;
+  };
+
+  // Stores. Blocking: pool threads only.
+  StorePointer find_store(std::string_view id) const;
+  StorePointer add_store(const storage::VectorStoreRecord& record);
+  // not_found also for another tenant's. Call with mutations_ shared, unless the database is not needed.
+  Result<StorePointer> resolve_store(const std::string& tenant, const std::string& id);
+  std::vector<std::unique_lock<std::mutex>> lock_files(const std::string& first, const std::string& second = {});
+
+  // Ingest.
+  Result<StorePointer> admit(PutDocument& put);
+  Result<void> check_model(const StoreIndex& store) const;
+  Result<PreparedChunks> prepare(const PutDocument& put, RequestContext& context) const;
+  Task<Result<void>> embed(const std::string& title, PreparedChunks& chunks, RequestContext& context,
+                           const std::function<void(std::size_t, std::size_t)>& progress);
+  Result<void> claim_model(StoreIndex& store);
+  Result<void> commit(PutDocument& put, StoreIndex& store, PreparedChunks& chunks);
+
+  // Search.
+  Task<Result<SearchPlan>> plan(SearchRequest request, RequestContext& context);
+  Result<std::vector<StorePointer>> resolve_stores(const std::string& tenant, const std::vector<std::string>& ids);
+  void plan_queries(SearchPlan& plan) const;
+  Task<Result<ArmHits>> lexical_arm(const SearchPlan& plan, RequestContext& context);
+  Task<Result<ArmHits>> dense_arm(SearchPlan& plan, SearchResults& results, RequestContext& context);
+  Task<Result<void>> embed_queries(SearchPlan& plan, SearchResults& results, RequestContext& context);
+  Result<std::vector<SearchHit>> finish(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical,
+                                        RequestContext& context);
+  Result<std::vector<SearchHit>> search_again(const SearchPlan& plan);
+
+  const EngineConfig config_;
+  storage::Database& database_;
+  encoder::Embedder* const embedder_;
+  async::ThreadPool& compute_;
+  async::ThreadPool& blocking_;
+
+  FairSharedMutex mutations_;
+  std::array<std::mutex, 256> file_locks_;  // By hash of the file id.
+  mutable std::shared_mutex stores_mutex_;
+  std::unordered_map<std::string, StorePointer> stores_;  // Guarded by stores_mutex_.
+};
+
+}  // namespace ragtime::engine

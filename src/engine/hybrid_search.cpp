@@ -1,0 +1,164 @@
+#include "engine/hybrid_search.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/fusion.h"
+#include "text/analyzer.h"
+
+namespace ragtime::engine {
+namespace {
+
+// The union of both arms' hits in one store.
+std::vector<Candidate> gather(const std::vector<index::Hit>& dense, const std::vector<index::Hit>& lexical) {
+  std::vector<Candidate> candidates;
+  std::unordered_map<index::ChunkId, std::size_t> positions;
+  for (const auto& hit : lexical) {
+    positions.emplace(hit.id, candidates.size());
+    candidates.push_back(Candidate{hit.id, std::nullopt, hit.score});
+  }
+  for (const auto& hit : dense) {
+    const auto [position, fresh] = positions.emplace(hit.id, candidates.size());
+    if (fresh) candidates.push_back(Candidate{hit.id, std::nullopt, 0});
+    candidates[position->second].dense = hit.score;
+  }
+  return candidates;
+}
+
+// What only the lexical arm found has a cosine too, just not among the best.
+void fill_dense(const StoreIndex& store, const std::vector<float>& query, std::vector<Candidate>& candidates) {
+  std::vector<index::ChunkId> ids;
+  for (const auto& candidate : candidates) {
+    if (!candidate.dense) ids.push_back(candidate.id);
+  }
+  const auto scores = store.dense_scores(query, ids);
+  auto next = scores.begin();
+  for (auto& candidate : candidates) {
+    if (!candidate.dense) candidate.dense = *next++;
+  }
+}
+
+struct QueryCandidates {
+  std::vector<Candidate> candidates;
+  std::vector<std::size_t> stores;  // Of each candidate.
+};
+
+QueryCandidates candidates_of(const SearchPlan& plan, const QueryPlan& query,
+                              const std::vector<std::vector<index::Hit>>& dense,
+                              const std::vector<std::vector<index::Hit>>& lexical) {
+  QueryCandidates all;
+  for (std::size_t s = 0; s < plan.stores.size(); ++s) {
+    auto candidates = gather(dense[s], lexical[s]);
+    if (!query.vector.empty() && plan.dense_stores[s]) fill_dense(*plan.stores[s], query.vector, candidates);
+    all.candidates.insert(all.candidates.end(), candidates.begin(), candidates.end());
+    all.stores.resize(all.candidates.size(), s);
+  }
+  return all;
+}
+
+bool better(const RankedChunk& a, const RankedChunk& b) {
+  return a.score != b.score ? a.score > b.score : a.id < b.id;
+}
+
+class BestOfQueries {
+ public:
+  void add(const RankedChunk& chunk) {
+    const auto [position, fresh] = positions_.emplace(chunk.id, chunks_.size());
+    if (fresh) {
+      chunks_.push_back(chunk);
+    } else if (better(chunk, chunks_[position->second])) {
+      chunks_[position->second] = chunk;
+    }
+  }
+
+  std::vector<RankedChunk> take(std::size_t results, float threshold) {
+    std::erase_if(chunks_, [&](const RankedChunk& chunk) { return chunk.score < threshold; });
+    std::sort(chunks_.begin(), chunks_.end(), better);
+    if (chunks_.size() > results) chunks_.resize(results);
+    return std::move(chunks_);
+  }
+
+ private:
+  std::vector<RankedChunk> chunks_;
+  std::unordered_map<index::ChunkId, std::size_t> positions_;
+};
+
+std::vector<index::ChunkId> ids_of(const std::vector<RankedChunk>& ranked) {
+  std::vector<index::ChunkId> ids;
+  for (const auto& chunk : ranked) ids.push_back(chunk.id);
+  return ids;
+}
+
+SearchHit make_hit(storage::ChunkRecord record, const RankedChunk& ranked, DocumentInfo document) {
+  SearchHit hit;
+  hit.chunk_id = record.id;
+  hit.store_id = std::move(record.store_id);
+  hit.file_id = std::move(record.file_id);
+  hit.filename = std::move(document.filename);
+  hit.attributes = std::move(document.attributes);
+  hit.chunk = std::move(record.chunk);
+  hit.score = ranked.score;
+  hit.dense_score = ranked.dense;
+  hit.lexical_score = ranked.lexical;
+  return hit;
+}
+
+}  // namespace
+
+ArmHits search_lexical(const SearchPlan& plan) {
+  ArmHits hits;
+  for (const auto& query : plan.queries) {
+    const auto terms = text::analyze(query.text);
+    auto& by_store = hits.emplace_back();
+    for (const auto& store : plan.stores) {
+      by_store.push_back(store->search_lexical(terms, plan.candidates, plan.request.filter));
+    }
+  }
+  return hits;
+}
+
+ArmHits search_dense(const SearchPlan& plan) {
+  ArmHits hits(plan.queries.size());
+  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
+    hits[q].resize(plan.stores.size());
+    const auto& vector = plan.queries[q].vector;
+    for (std::size_t s = 0; s < plan.stores.size(); ++s) {
+      const bool runs = !vector.empty() && plan.dense_stores[s];
+      if (runs) hits[q][s] = plan.stores[s]->search_dense(vector, plan.candidates, plan.request.filter);
+    }
+  }
+  return hits;
+}
+
+std::vector<RankedChunk> rank(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical) {
+  BestOfQueries best;
+  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
+    const auto all = candidates_of(plan, plan.queries[q], dense[q], lexical[q]);
+    const auto scores = fuse(all.candidates, plan.queries[q].dense_weight);
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      const Candidate& candidate = all.candidates[i];
+      best.add(RankedChunk{candidate.id, all.stores[i], scores[i], candidate.dense.value_or(0.0f), candidate.lexical});
+    }
+  }
+  return best.take(plan.request.results, plan.request.score_threshold.value_or(0.0f));
+}
+
+Result<LoadedHits> load(storage::Database& database, const SearchPlan& plan, const std::vector<RankedChunk>& ranked) {
+  RAGTIME_TRY(auto records, database.get_chunks(ids_of(ranked)));
+  LoadedHits loaded;
+  auto record = records.begin();
+  for (const auto& chunk : ranked) {
+    // get_chunks() keeps the order and leaves out what is gone.
+    const bool found = record != records.end() && record->id == chunk.id;
+    auto document = found ? plan.stores[chunk.store]->document(record->file_id) : std::nullopt;
+    if (document) {
+      loaded.hits.push_back(make_hit(std::move(*record), chunk, std::move(*document)));
+    } else {
+      loaded.complete = false;
+    }
+    if (found) ++record;
+  }
+  return loaded;
+}
+
+}  // namespace ragtime::engine
