@@ -22,10 +22,10 @@ namespace ragtime::documents {
 
 struct ParserConfig {
   std::size_t file_bytes_max = 512u << 20;
-  std::size_t text_bytes_max = 64u << 20;     // Of extracted text.
-  std::size_t worker_memory_bytes = 1u << 30; // Address space of a worker beyond what it starts with.
-  std::chrono::seconds worker_time{120};      // Wall clock per document.
-  std::size_t workers_max = 2;                // Children alive at once.
+  std::size_t text_bytes_max = 64u << 20;      // Of extracted text.
+  std::size_t worker_memory_bytes = 1u << 30;  // Address space of a worker beyond what it starts with.
+  std::chrono::seconds worker_time{120};       // Wall clock per document.
+  std::size_t workers_max = 2;                 // Children alive at once.
   // The program that runs `parse-worker`; empty: this executable itself (/proc/self/exe).
   std::filesystem::path worker_program;
 };
