@@ -17,7 +17,7 @@
 namespace ragtime::llm {
 
 struct ChatMessage {
-  std::string role;     // system, user, assistant, tool
+  std::string role;  // system, user, assistant, tool
   std::string content;
 };
 
