@@ -1,0 +1,202 @@
+#include "http/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/check.h"
+#include "http/loop.h"
+
+namespace ragtime::http {
+namespace {
+
+using asio::ip::tcp;
+
+constexpr std::chrono::milliseconds kAcceptBackoff{100};
+constexpr std::chrono::milliseconds kCancelGrace{1'000};
+constexpr std::size_t kRefusalsMax = 128;
+
+// How many connections there are, of those that are served and those that are told that they are one too many.
+class ConnectionCount {
+ public:
+  // Empty when not even a refusal has room.
+  std::optional<Loop::Admission> admit(std::size_t connections_max) {
+    const std::lock_guard lock(mutex_);
+    if (served_ < connections_max) {
+      ++served_;
+      return Loop::Admission::serve;
+    }
+    if (refused_ >= kRefusalsMax) return std::nullopt;
+    ++refused_;
+    return Loop::Admission::refuse;
+  }
+
+  void release(Loop::Admission admission) {
+    const std::lock_guard lock(mutex_);
+    --(admission == Loop::Admission::serve ? served_ : refused_);
+    if (served_ + refused_ == 0) none_left_.notify_all();
+  }
+
+  bool wait_for_none(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    return none_left_.wait_for(lock, timeout, [this] { return served_ + refused_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_left_;
+  std::size_t served_ = 0;
+  std::size_t refused_ = 0;
+};
+
+}  // namespace
+
+struct Server::State {
+  State(ServerConfig config_value, Router router_value, ServerHooks hooks_value, telemetry::Logger& logger,
+        telemetry::Metrics& registry)
+      : config(std::move(config_value)),
+        router(std::move(router_value)),
+        hooks(std::move(hooks_value)),
+        log(logger),
+        metrics(registry) {}
+
+  Result<void> bind();
+  Task<> accept_connections();
+  Task<bool> survive_accept_error(boost::system::error_code error);
+  void stop_accepting();
+
+  const ServerConfig config;
+  const Router router;
+  const ServerHooks hooks;
+  telemetry::Logger& log;
+  telemetry::Metrics& metrics;
+  const SessionShared shared{config, router, hooks, log};
+
+  ConnectionCount connections;
+  std::vector<std::unique_ptr<Loop>> loops;
+  std::optional<tcp::acceptor> acceptor;  // On the first loop, as is its timer.
+  std::optional<asio::steady_timer> backoff;
+  std::vector<std::thread> threads;
+  std::uint16_t bound_port = 0;
+};
+
+Result<void> Server::State::bind() {
+  boost::system::error_code error;
+  const auto failed = [&](std::string_view step) {
+    return make_error(ErrorCode::unavailable, "cannot listen on " + config.address + ":" + std::to_string(config.port) +
+                                                  ": " + std::string(step) + error.message());
+  };
+  const auto address = asio::ip::make_address(config.address, error);
+  if (error) return failed("not an IP address: ");
+  const tcp::endpoint endpoint(address, config.port);
+  acceptor.emplace(loops.front()->executor());
+  acceptor->open(endpoint.protocol(), error);
+  if (error) return failed("");
+  acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) return failed("");
+  bound_port = acceptor->local_endpoint().port();
+  return {};
+}
+
+Task<> Server::State::accept_connections() {
+  std::size_t next = 0;
+  while (acceptor->is_open()) {
+    Loop& loop = *loops[next++ % loops.size()];
+    auto [error, socket] = co_await acceptor->async_accept(loop.executor(), asio::as_tuple(asio::use_awaitable));
+    if (error) {
+      const bool go_on = co_await survive_accept_error(error);
+      if (!go_on) co_return;
+      continue;
+    }
+    const auto admission = connections.admit(config.connections_max);
+    if (!admission) continue;  // The socket's destructor closes it.
+    loop.adopt(tcp::socket(std::move(socket)), *admission, [this, kind = *admission] { connections.release(kind); });
+  }
+}
+
+Task<bool> Server::State::survive_accept_error(boost::system::error_code error) {
+  if (!acceptor->is_open()) co_return false;
+  if (error == asio::error::connection_aborted) co_return true;
+  // Out of file descriptors or memory, most likely: trying again at once would only burn the processor.
+  log.warning("accept_failed", {{"error", error.message()}});
+  backoff->expires_after(kAcceptBackoff);
+  co_await backoff->async_wait(asio::as_tuple(asio::use_awaitable));
+  co_return acceptor->is_open();
+}
+
+void Server::State::stop_accepting() {
+  if (loops.empty()) return;
+  asio::post(loops.front()->executor(), [this] {
+    boost::system::error_code ignored;
+    acceptor->close(ignored);
+    backoff->cancel();
+  });
+}
+
+Server::Server(ServerConfig config, Router router, ServerHooks hooks, telemetry::Logger& log,
+               telemetry::Metrics& metrics)
+    : state_(std::make_unique<State>(std::move(config), std::move(router), std::move(hooks), log, metrics)) {
+  RAGTIME_CHECK(state_->hooks.error != nullptr);
+}
+
+Server::~Server() {
+  stop();
+}
+
+Result<void> Server::start() {
+  RAGTIME_CHECK(state_->threads.empty());
+  const std::size_t threads =
+      state_->config.threads != 0 ? state_->config.threads : std::max(1u, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < threads; ++i) {
+    state_->loops.push_back(std::make_unique<Loop>(state_->shared, state_->metrics));
+  }
+  if (auto bound = state_->bind(); bound.has_error()) {
+    state_->acceptor.reset();
+    state_->loops.clear();
+    return bound;
+  }
+  state_->backoff.emplace(state_->loops.front()->executor());
+  state_->loops.front()->spawn(state_->accept_connections());
+  for (auto& loop : state_->loops) {
+    state_->threads.emplace_back([&loop = *loop] { loop.run(); });
+  }
+  return {};
+}
+
+std::uint16_t Server::port() const {
+  return state_->bound_port;
+}
+
+void Server::drain() {
+  if (state_->threads.empty()) return;
+  state_->stop_accepting();
+  for (auto& loop : state_->loops) loop->drain();
+  if (state_->connections.wait_for_none(state_->config.drain_grace)) return;
+  for (auto& loop : state_->loops) loop->cancel_requests();
+  state_->connections.wait_for_none(kCancelGrace);
+}
+
+void Server::stop() {
+  if (state_->threads.empty()) return;
+  state_->stop_accepting();
+  for (auto& loop : state_->loops) loop->stop();
+  for (auto& thread : state_->threads) thread.join();
+  state_->threads.clear();
+  state_->acceptor.reset();
+  state_->backoff.reset();
+  state_->loops.clear();
+}
+
+}  // namespace ragtime::http
