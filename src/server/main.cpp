@@ -1,3 +1,5 @@
-int main() {
-  return 0;
+#include "server/command_line.h"
+
+int main(int argc, char** argv) {
+  return ragtime::server::run_command_line(argc, argv);
 }

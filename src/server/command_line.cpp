@@ -1,0 +1,189 @@
+#include "server/command_line.h"
+
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "documents/parser.h"
+#include "server/commands.h"
+#include "server/exit_code.h"
+
+namespace ragtime::server {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  ragtime ingest ~/papers ~/notes           read documents (TXT, Markdown, HTML, PDF, DOCX, source code)
+  ragtime ask "What did we decide?"         answer from them, with citations
+  ragtime search "backup retention"         the best passages
+  ragtime serve                             OpenAI-compatible server on http://127.0.0.1:8000/v1
+  ragtime COMMAND --help                    options of a command
+
+Settings come from ./ragtime.toml (or --config FILE), environment variables, then flags; `ragtime config` shows them.
+Exit codes: 0 done, 1 failed fully or in part, 2 wrong usage, configuration or environment, 130 interrupted.)";
+
+using Command = std::function<int(Invocation&)>;
+
+// Everything that options are parsed into; the parser keeps references to it.
+struct Parsed {
+  ConfigurationFlags flags;
+  bool json = false;
+  IngestOptions ingest;
+  AskOptions ask;
+  SearchOptions search;
+  ModelOptions model;
+  KeyOptions key;
+  Command command;
+};
+
+CLI::App* add_command(CLI::App& parent, Parsed& parsed, const std::string& name, const std::string& description,
+                      Command command) {
+  CLI::App* out = parent.add_subcommand(name, description);
+  out->callback([&parsed, command = std::move(command)] { parsed.command = command; });
+  return out;
+}
+
+void add_json(CLI::App* command, Parsed& parsed) {
+  command->add_flag("--json", parsed.json, "Print JSON for scripts");
+}
+
+void add_serve(CLI::App& app, Parsed& parsed) {
+  CLI::App* serve = add_command(app, parsed, "serve", "Run the server until Ctrl-C or SIGTERM", serve_command);
+  serve->add_option("--listen", parsed.flags.listen, "Address and port, for example 127.0.0.1:8000; port 0 takes any");
+  serve->footer("\nAnswers OpenAI's API under /v1; reference under /docs. Without any key only this machine may call.");
+}
+
+void add_ingest(CLI::App& app, Parsed& parsed) {
+  CLI::App* ingest =
+      add_command(app, parsed, "ingest", "Read files and directories into a store",
+                  [&parsed](Invocation& invocation) { return ingest_command(parsed.ingest, invocation); });
+  ingest->add_option("PATH", parsed.ingest.paths, "Files, or directories to walk")->required();
+  ingest->add_option("--store", parsed.ingest.store, "Name of the store")->default_str("default");
+  ingest->add_option("--exclude", parsed.ingest.excludes, "Pattern as in .gitignore; may be repeated")
+      ->allow_extra_args(false);
+  ingest->add_flag("--prune", parsed.ingest.prune, "Remove documents of these directories whose file is gone");
+  ingest->add_flag("-q,--quiet", parsed.ingest.quiet, "No progress");
+  add_json(ingest, parsed);
+  ingest->footer(
+      "\nUnchanged files cost nothing, changed ones replace their former version. Hidden files, and what\n"
+      ".gitignore and .ragtimeignore name, are passed over. Exit code 1 when any file failed.\n\n"
+      "Examples:\n  ragtime ingest docs/ --exclude 'drafts/'\n  ragtime ingest report.pdf --store finance");
+}
+
+void add_questions(CLI::App& app, Parsed& parsed) {
+  CLI::App* ask = add_command(app, parsed, "ask", "Answer a question from a store, with citations",
+                              [&parsed](Invocation& invocation) { return ask_command(parsed.ask, invocation); });
+  ask->add_option("QUESTION", parsed.ask.words, "The question; - reads it from standard input")->required();
+  ask->add_option("--store", parsed.ask.store, "Name of the store")->default_str("default");
+  ask->add_option("--model", parsed.ask.model, "Chat model of the configuration, or ragtime-extractive");
+  add_json(ask, parsed);
+
+  CLI::App* search =
+      add_command(app, parsed, "search", "Find the best passages for a query",
+                  [&parsed](Invocation& invocation) { return search_command(parsed.search, invocation); });
+  search->add_option("QUERY", parsed.search.words, "The query; - reads it from standard input")->required();
+  search->add_option("--store", parsed.search.store, "Name of the store")->default_str("default");
+  search->add_option("-n,--limit", parsed.search.results, "How many passages")->check(CLI::Range(1, 50));
+  add_json(search, parsed);
+}
+
+void add_models(CLI::App& app, Parsed& parsed) {
+  CLI::App* model = app.add_subcommand("model", "Embedding models: list, add, remove");
+  model->require_subcommand(1);
+  add_json(add_command(*model, parsed, "list", "Models of the data directory", model_list_command), parsed);
+  CLI::App* add =
+      add_command(*model, parsed, "add", "Add a model from a directory or from the Hugging Face hub",
+                  [&parsed](Invocation& invocation) { return model_add_command(parsed.model, invocation); });
+  add->add_option("MODEL", parsed.model.what, "A directory with config.json and model.safetensors, or OWNER/NAME")
+      ->required();
+  add->add_option("--hub", parsed.model.hub, "Address of the hub (also HF_ENDPOINT)");
+  add_json(add, parsed);
+  add->footer(
+      "\nExamples:\n  ragtime model add sentence-transformers/all-MiniLM-L6-v2\n"
+      "  ragtime model add ~/models/bge-small-en-v1.5");
+  CLI::App* remove =
+      add_command(*model, parsed, "remove", "Remove a model from the data directory",
+                  [&parsed](Invocation& invocation) { return model_remove_command(parsed.model, invocation); });
+  remove->add_option("NAME", parsed.model.what, "Its name in `ragtime model list`")->required();
+}
+
+void add_keys(CLI::App& app, Parsed& parsed) {
+  CLI::App* key = app.add_subcommand("key", "API keys: create, list, revoke");
+  key->require_subcommand(1);
+  CLI::App* create =
+      add_command(*key, parsed, "create", "Make a key and print it, this once",
+                  [&parsed](Invocation& invocation) { return key_create_command(parsed.key, invocation); });
+  create->add_option("--name", parsed.key.name, "Whose it is")->required();
+  create->add_option("--scope", parsed.key.scopes, "What it may do: read, write, admin; separated by commas")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"read", "write", "admin"}))
+      ->default_str("read,write");
+  create->add_option("--tenant", parsed.key.tenant, "Whose stores and files it sees")->default_str("default");
+  add_json(create, parsed);
+  create->footer(
+      "\nAs soon as one key exists, every route but /healthz and /readyz asks for one.\n\n"
+      "Example:\n  ragtime key create --name alice --scope read,write --tenant team-a");
+  add_json(add_command(*key, parsed, "list", "All keys, without their secret", key_list_command), parsed);
+  CLI::App* revoke = add_command(*key, parsed, "revoke", "Make a key useless", [&parsed](Invocation& invocation) {
+    return key_revoke_command(parsed.key, invocation);
+  });
+  revoke->add_option("ID", parsed.key.id, "key_… of `ragtime key list`")->required();
+}
+
+void add_all(CLI::App& app, Parsed& parsed) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(kFooter);
+  app.set_version_flag("-V,--version", std::string("ragtime ") + RAGTIME_VERSION);
+  app.add_option("--config", parsed.flags.file, "Configuration file instead of ./ragtime.toml");
+  app.add_option("--data-dir", parsed.flags.data_dir, "Where everything is kept (default: data)");
+  app.add_option("--log-level", parsed.flags.log_level, "debug, info, warning or error");
+  add_serve(app, parsed);
+  add_ingest(app, parsed);
+  add_questions(app, parsed);
+  add_models(app, parsed);
+  add_keys(app, parsed);
+  add_json(add_command(app, parsed, "config", "Print the effective configuration, secrets masked", config_command),
+           parsed);
+  add_json(add_command(app, parsed, "doctor", "Check that everything is there and sound", doctor_command), parsed);
+  add_json(add_command(app, parsed, "version", "What this program was built from", version_command), parsed);
+}
+
+int run(const Parsed& parsed) {
+  const Environment environment = process_environment();
+  Terminal out(stdout, environment);
+  Terminal err(stderr, environment);
+  auto configuration = load_configuration(parsed.flags, environment);
+  Invocation invocation{{}, out, err, parsed.json};
+  if (configuration.has_error()) return fail(invocation, configuration.error().message, kExitUsage);
+  invocation.configuration = std::move(*configuration);
+  return parsed.command(invocation);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  // A peer that closes its end must not end the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  if (argc >= 2 && std::strcmp(argv[1], "parse-worker") == 0) return documents::run_parse_worker();
+  try {
+    Parsed parsed;
+    CLI::App app("Ragtime: answers from your documents, with citations that were checked.", "ragtime");
+    add_all(app, parsed);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? kExitDone : kExitUsage;
+    }
+    return run(parsed);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ragtime: unexpected failure: {}\n", error.what());
+    return kExitFailed;
+  }
+}
+
+}  // namespace ragtime::server

@@ -1,0 +1,75 @@
+// The commands of `ragtime`, each in a file of its own (command_ingest.cpp, …). command_line.cpp parses their options.
+//
+// Every function returns the process's exit code (exit_code.h) and prints results to `out`, everything else to `err`.
+// Thread safety: main thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/configuration.h"
+#include "server/terminal.h"
+
+namespace ragtime::server {
+
+// What every command gets.
+struct Invocation {
+  LoadedConfiguration configuration;
+  Terminal& out;
+  Terminal& err;
+  bool json = false;
+};
+
+struct IngestOptions {
+  std::vector<std::string> paths;
+  std::string store;
+  std::vector<std::string> excludes;
+  bool prune = false;
+  bool quiet = false;
+};
+
+struct AskOptions {
+  std::vector<std::string> words;  // The question; "-" reads it from standard input.
+  std::string store;
+  std::string model;
+};
+
+struct SearchOptions {
+  std::vector<std::string> words;
+  std::string store;
+  int results = 0;  // 0: retrieval.results of the configuration.
+};
+
+struct ModelOptions {
+  std::string what;  // For add: a directory or a name of the hub; for remove: a name.
+  std::string hub;   // Base address of the hub; empty: the public one.
+};
+
+struct KeyOptions {
+  std::string name;
+  std::string tenant;
+  std::vector<std::string> scopes;
+  std::string id;
+};
+
+int serve_command(Invocation& invocation);
+int ingest_command(const IngestOptions& options, Invocation& invocation);
+int ask_command(const AskOptions& options, Invocation& invocation);
+int search_command(const SearchOptions& options, Invocation& invocation);
+int model_list_command(Invocation& invocation);
+int model_add_command(const ModelOptions& options, Invocation& invocation);
+int model_remove_command(const ModelOptions& options, Invocation& invocation);
+int key_create_command(const KeyOptions& options, Invocation& invocation);
+int key_list_command(Invocation& invocation);
+int key_revoke_command(const KeyOptions& options, Invocation& invocation);
+int config_command(Invocation& invocation);
+int doctor_command(Invocation& invocation);
+int version_command(Invocation& invocation);
+
+// "ragtime: MESSAGE" on `err`; returns `code`.
+int fail(Invocation& invocation, const std::string& message, int code);
+
+// Joins the words of a question; a single "-" stands for standard input.
+std::string read_question(const std::vector<std::string>& words);
+
+}  // namespace ragtime::server

@@ -1,0 +1,280 @@
+#include "server/doctor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "async/when_all.h"
+#include "base/id.h"
+#include "encoder/text_encoder.h"
+#include "server/configuration_fields.h"
+#include "server/encoder_lookup.h"
+#include "server/json_text.h"
+#include "server/module_settings.h"
+#include "server/version.h"
+
+namespace ragtime::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kDiskLow = 2e9;
+constexpr double kDiskOut = 2e8;
+constexpr double kMemoryLow = 5e8;
+constexpr auto kEndpointTimeout = std::chrono::seconds(5);
+// A quick_check reads the whole file; the status route leaves bigger ones to `ragtime doctor`.
+constexpr std::uintmax_t kStatusDatabaseBytesMax = 256u << 20;
+
+Check check_configuration(const std::string& file, const Configuration& configuration) {
+  Check out{"configuration", CheckState::ok, file.empty() ? "defaults (no ragtime.toml here)" : file, ""};
+  const auto idle = settings_without_effect(configuration);
+  if (idle.empty()) return out;
+  out.state = CheckState::warning;
+  out.advice = idle.front() + (idle.size() > 1 ? fmt::format(" (and {} more)", idle.size() - 1) : "");
+  return out;
+}
+
+Check check_data_directory(const fs::path& directory, const std::optional<ServerDescription>& server) {
+  Check out{"data directory", CheckState::ok, fs::absolute(directory).lexically_normal().string(), ""};
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) {
+    out.detail += " (does not exist yet; made at the first use)";
+    return out;
+  }
+  if (!S_ISDIR(status.st_mode) || ::access(directory.c_str(), W_OK | X_OK) != 0) {
+    out.state = CheckState::broken;
+    out.detail += S_ISDIR(status.st_mode) ? ": not writable" : ": not a directory";
+    out.advice = "give it to the user that runs ragtime, or choose another with --data-dir";
+  } else if ((status.st_mode & 077) != 0) {
+    out.state = CheckState::warning;
+    out.advice = fmt::format("others may enter it: chmod 700 {}", directory.string());
+  }
+  if (server) out.detail += fmt::format(", served by process {}", server->pid);
+  return out;
+}
+
+Check check_disk(fs::path directory) {
+  std::error_code ignored;
+  directory = fs::absolute(directory);
+  while (!fs::exists(directory, ignored) && directory.has_relative_path()) directory = directory.parent_path();
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) return {"disk space", CheckState::warning, std::strerror(errno), ""};
+  const double available = static_cast<double>(status.f_bavail) * static_cast<double>(status.f_frsize);
+  Check out{"disk space", CheckState::ok, format_bytes(available) + " free", ""};
+  if (available < kDiskLow) out.state = available < kDiskOut ? CheckState::broken : CheckState::warning;
+  if (out.state != CheckState::ok) out.advice = "make room on " + directory.string();
+  return out;
+}
+
+Check check_database(const fs::path& file, bool whole) {
+  std::error_code failure;
+  const auto bytes = fs::file_size(file, failure);
+  if (failure) return {"database", CheckState::ok, "none yet", ""};
+  Check out{"database", CheckState::ok, format_bytes(static_cast<double>(bytes)), ""};
+  if (!whole && bytes > kStatusDatabaseBytesMax) {
+    out.detail += ", integrity not checked here";
+    return out;
+  }
+  const auto checked = storage::check_sqlite(file);
+  if (checked.has_value()) {
+    out.detail += ", integrity ok";
+  } else {
+    out.state = CheckState::broken;
+    out.detail += ": " + checked.error().message;
+    out.advice = "stop the server and restore ragtime.db and files/ from a backup";
+  }
+  return out;
+}
+
+Check describe_encoder(const encoder::EmbedderInfo& info) {
+  return {"embedding model", CheckState::ok, fmt::format("{}, {} dimensions", info.model, info.dimensions), ""};
+}
+
+Check no_encoder(const std::string& notice) {
+  if (notice.empty()) return {"embedding model", CheckState::ok, "none wanted: search by words only", ""};
+  return {"embedding model", CheckState::warning, "none: search by words only",
+          fmt::format("ragtime model add sentence-transformers/{}", kDefaultEncoderModel)};
+}
+
+Check check_encoder(const Configuration& configuration) {
+  auto found = find_encoder(configuration.encoder, fs::path(configuration.server.data_dir) / "models");
+  if (found.has_error()) return {"embedding model", CheckState::broken, found.error().message, ""};
+  if (!found->directory) return no_encoder(found->notice);
+  async::ThreadPool pool({.name = "doctor", .threads = 1, .queue_max = 16});
+  auto embedder = encoder::open_embedder(*found->directory, found->name, pool);
+  if (embedder.has_value()) return describe_encoder((*embedder)->info());
+  return {"embedding model", CheckState::broken, embedder.error().message, "add it again with `ragtime model add`"};
+}
+
+Check check_pdftotext(const Environment& environment) {
+  const std::string path = environment("PATH").value_or("/usr/local/bin:/usr/bin:/bin");
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    const std::string program = path.substr(begin, end - begin) + "/pdftotext";
+    if (::access(program.c_str(), X_OK) == 0) return {"pdftotext", CheckState::ok, program, ""};
+    begin = end + 1;
+  }
+  return {"pdftotext", CheckState::broken, "not found: PDF files cannot be read", "apt-get install poppler-utils"};
+}
+
+Task<std::string> endpoint_problem(llm::OpenAiModelConfig model) {
+  http::Client client;
+  RequestContext context(make_id("req-"), std::string(kLocalTenant), Deadline::after(kEndpointTimeout));
+  http::ClientRequest request;
+  request.url = model.url + (model.url.ends_with('/') ? "models" : "/models");
+  if (!model.api_key.empty()) request.headers.set("authorization", "Bearer " + model.api_key);
+  auto sent = client.send(std::move(request), context);
+  auto reply = co_await std::move(sent);
+  if (reply.has_error()) co_return reply.error().message;
+  if (reply->status == 401 || reply->status == 403) co_return std::string("refuses the api_key");
+  if (reply->status >= 500) co_return fmt::format("answers with status {}", reply->status);
+  co_return std::string();
+}
+
+std::vector<Check> check_endpoints(const Configuration& configuration) {
+  const auto models = chat_model_configs(configuration);
+  if (models.empty()) return {{"chat model", CheckState::ok, "none configured: answers by ragtime-extractive", ""}};
+  std::vector<Task<std::string>> tasks;
+  for (const auto& model : models) tasks.push_back(endpoint_problem(model));
+  const auto problems = async::sync_wait(async::when_all(std::move(tasks)));
+  std::vector<Check> out;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const bool reachable = problems[i].empty();
+    out.push_back({fmt::format("chat model {}", models[i].name), reachable ? CheckState::ok : CheckState::broken,
+                   fmt::format("{}{}{}", models[i].url, reachable ? "" : ": ", problems[i]),
+                   reachable ? "" : "start it, or correct the url in [[models]]"});
+  }
+  return out;
+}
+
+// Whether the port can be bound now; only loopback and wildcard addresses matter enough to try.
+bool port_is_free(const ListenAddress& listen) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return true;
+  const int reuse = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(listen.port);
+  address.sin_addr.s_addr = htonl(listen.loopback ? INADDR_LOOPBACK : INADDR_ANY);
+  const bool free = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  ::close(socket);
+  return free;
+}
+
+Check check_port(const std::string& listen_text, const std::optional<ServerDescription>& server) {
+  if (server) return {"address", CheckState::ok, server->url + ", our server", ""};
+  const auto listen = parse_listen(listen_text);
+  if (listen.has_error()) return {"address", CheckState::broken, listen.error().message, ""};
+  if (port_is_free(*listen)) return {"address", CheckState::ok, listen_text + " is free", ""};
+  return {"address", CheckState::broken, listen_text + " is in use by another program",
+          "stop it, or choose another with --listen"};
+}
+
+Check check_memory() {
+  std::ifstream in("/proc/meminfo");
+  std::string key, unit;
+  for (double kilobytes = 0; in >> key >> kilobytes >> unit;) {
+    if (key != "MemAvailable:") continue;
+    const double bytes = kilobytes * 1024;
+    const bool low = bytes < kMemoryLow;
+    return {"memory", low ? CheckState::warning : CheckState::ok, format_bytes(bytes) + " available",
+            low ? "close other programs, or give the machine more" : ""};
+  }
+  return {"memory", CheckState::ok, "unknown", ""};
+}
+
+std::string_view name(CheckState state) {
+  switch (state) {
+    case CheckState::ok:
+      return "ok";
+    case CheckState::warning:
+      return "warning";
+    case CheckState::broken:
+      return "broken";
+  }
+  return "broken";
+}
+
+}  // namespace
+
+bool Report::broken() const {
+  return std::any_of(checks.begin(), checks.end(), [](const auto& c) { return c.state == CheckState::broken; });
+}
+
+Report examine(const LoadedConfiguration& loaded) {
+  const Configuration& configuration = loaded.settings;
+  const fs::path directory = configuration.server.data_dir;
+  const auto server = find_running_server(directory);
+  Report out;
+  out.checks = {check_configuration(loaded.file, configuration),
+                check_data_directory(directory, server),
+                check_disk(directory),
+                check_database(directory / "ragtime.db", true),
+                check_encoder(configuration),
+                check_pdftotext(process_environment())};
+  for (auto& check : check_endpoints(configuration)) out.checks.push_back(std::move(check));
+  out.checks.push_back(check_port(configuration.server.listen, server));
+  out.checks.push_back(check_memory());
+  return out;
+}
+
+Report examine(Runtime& runtime) {
+  const fs::path& directory = runtime.data_directory.path();
+  Report out;
+  out.checks = {check_configuration("as started", runtime.configuration),
+                check_data_directory(directory, find_running_server(directory)),
+                check_disk(directory),
+                check_database(runtime.data_directory.database_file(), false),
+                runtime.embedder ? describe_encoder(runtime.embedder->info()) : no_encoder(runtime.encoder_notice),
+                check_pdftotext(process_environment())};
+  for (auto& check : check_endpoints(runtime.configuration)) out.checks.push_back(std::move(check));
+  const auto statistics = runtime.engine->statistics();
+  out.checks.push_back(
+      {"index", CheckState::ok,
+       fmt::format("{} stores, {} chunks, {} vectors, {} documents waiting", statistics.stores,
+                   format_count(statistics.chunks), format_count(statistics.vectors), runtime.ingestor->pending()),
+       ""});
+  out.checks.push_back(check_memory());
+  return out;
+}
+
+std::string report_json(const Report& report) {
+  namespace json = boost::json;
+  json::array checks;
+  for (const auto& check : report.checks) {
+    json::object item{{"name", check.name}, {"state", name(check.state)}, {"detail", check.detail}};
+    if (!check.advice.empty()) item["advice"] = check.advice;
+    checks.push_back(std::move(item));
+  }
+  json::object out{{"version", version()}, {"status", report.broken() ? "broken" : "ok"}};
+  out["checks"] = std::move(checks);
+  return pretty_json(out) + "\n";
+}
+
+void print_report(const Report& report, Terminal& terminal) {
+  std::size_t width = 0;
+  for (const auto& check : report.checks) width = std::max(width, display_width(check.name));
+  for (const auto& check : report.checks) {
+    const Style style = check.state == CheckState::ok        ? Style::green
+                        : check.state == CheckState::warning ? Style::yellow
+                                                             : Style::red;
+    const std::string padding(width - display_width(check.name), ' ');
+    terminal.line(fmt::format("{}  {}{}  {}", terminal.styled(style, fmt::format("{:7}", name(check.state))),
+                              check.name, padding, check.detail));
+    if (!check.advice.empty()) {
+      terminal.line(fmt::format("{}  → {}", std::string(7 + 2 + width, ' '), check.advice));
+    }
+  }
+}
+
+}  // namespace ragtime::server

@@ -1,0 +1,25 @@
+// Where the configured embedding model lies.
+//
+// Thread safety: a pure function of the file system.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "server/configuration.h"
+
+namespace ragtime::server {
+
+struct EncoderLookup {
+  std::optional<std::filesystem::path> directory;  // Nothing: lexical search only.
+  std::string name;                                // What clients call the model.
+  std::string notice;                              // Why there is none although one would be good; one line.
+};
+
+// `encoder.model` as a directory, as a name under `models`, or under build/models when run from a build tree.
+// Errors: invalid_argument when a model was asked for by a name of its own and is nowhere.
+Result<EncoderLookup> find_encoder(const EncoderSettings& encoder, const std::filesystem::path& models);
+
+}  // namespace ragtime::server

@@ -1,0 +1,138 @@
+#include "server/module_settings.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "server/configuration_fields.h"
+#include "server/version.h"
+
+namespace ragtime::server {
+namespace {
+
+std::chrono::milliseconds milliseconds(std::int64_t count) {
+  return std::chrono::milliseconds(count);
+}
+
+std::chrono::milliseconds seconds(std::int64_t count) {
+  return std::chrono::seconds(count);
+}
+
+telemetry::LogLevel log_level(std::string_view name) {
+  if (name == "debug") return telemetry::LogLevel::debug;
+  if (name == "warning") return telemetry::LogLevel::warning;
+  if (name == "error") return telemetry::LogLevel::error;
+  return telemetry::LogLevel::info;
+}
+
+text::ChunkingOptions chunking_options(const ChunkingSettings& chunking) {
+  // "academic" comes with a later version and is named by settings_without_effect().
+  const auto strategy = text::parse_chunking_strategy(chunking.strategy);
+  return {.strategy = strategy.has_value() ? *strategy : text::ChunkingStrategy::automatic,
+          .size = static_cast<int>(chunking.size),
+          .overlap = static_cast<int>(chunking.overlap)};
+}
+
+bool is_chat(const ModelSettings& model) {
+  return model.task == "chat";
+}
+
+}  // namespace
+
+std::size_t ingest_concurrency() {
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 4);
+}
+
+telemetry::LogConfig log_config(const Configuration& configuration) {
+  return {.level = log_level(configuration.log.level), .json = configuration.log.format == "json", .file = {}};
+}
+
+async::ThreadPoolConfig compute_pool_config(const Configuration& configuration) {
+  return {.name = "compute",
+          .threads = static_cast<std::size_t>(configuration.limits.compute_threads_max),
+          .queue_max = 4096};
+}
+
+async::ThreadPoolConfig blocking_pool_config(const Configuration& configuration) {
+  const auto requests = static_cast<std::size_t>(configuration.limits.concurrent_requests_max);
+  return {.name = "blocking", .threads = 8, .queue_max = std::max<std::size_t>(4096, requests * 16)};
+}
+
+async::ThreadPoolConfig parsing_pool_config(const Configuration&) {
+  return {.name = "parsing", .threads = ingest_concurrency(), .queue_max = 4096};
+}
+
+documents::ParserConfig parser_config(const Configuration& configuration) {
+  documents::ParserConfig out;
+  out.file_bytes_max = static_cast<std::size_t>(configuration.limits.file_bytes_max);
+  out.workers_max = ingest_concurrency();
+  return out;
+}
+
+engine::EngineConfig engine_config(const Configuration& configuration) {
+  engine::EngineConfig out;
+  out.chunking = chunking_options(configuration.chunking);
+  out.dense_weight = static_cast<float>(configuration.retrieval.dense_weight);
+  out.candidates = static_cast<std::size_t>(configuration.retrieval.candidates);
+  return out;
+}
+
+http::ClientConfig client_config(const Configuration& configuration) {
+  http::ClientConfig out;
+  for (const auto& model : configuration.models) {
+    out.connect_timeout = std::max(out.connect_timeout, milliseconds(model.connect_ms));
+  }
+  return out;
+}
+
+std::vector<llm::OpenAiModelConfig> chat_model_configs(const Configuration& configuration) {
+  std::vector<llm::OpenAiModelConfig> out;
+  for (const auto& model : configuration.models) {
+    if (!is_chat(model)) continue;
+    const auto& endpoint = model.endpoints.front();
+    llm::OpenAiModelConfig config;
+    config.name = model.name;
+    config.url = endpoint.url;
+    config.model = endpoint.model.empty() ? model.name : endpoint.model;
+    config.api_key = endpoint.api_key;
+    config.first_token_timeout = milliseconds(model.first_token_ms);
+    config.idle_timeout = milliseconds(model.idle_ms);
+    config.total_timeout = milliseconds(model.total_ms);
+    out.push_back(std::move(config));
+  }
+  return out;
+}
+
+rag::AnswererConfig answerer_config(const Configuration& configuration) {
+  rag::AnswererConfig out;
+  out.context_tokens_max = static_cast<std::size_t>(configuration.limits.context_tokens_max);
+  return out;
+}
+
+rag::IngestorConfig ingestor_config(const Configuration&) {
+  rag::IngestorConfig out;
+  out.concurrency = ingest_concurrency();
+  return out;
+}
+
+api::ServiceConfig service_config(const Configuration& configuration) {
+  api::ServiceConfig out;
+  out.file_bytes_max = static_cast<std::size_t>(configuration.limits.file_bytes_max);
+  out.request_timeout = seconds(configuration.limits.request_timeout_s);
+  out.allowed_hosts = configuration.server.allowed_hosts;
+  out.version = version();
+  for (const auto& model : configuration.models) {
+    if (is_chat(model)) out.answer_timeout = std::max(out.answer_timeout, milliseconds(model.total_ms));
+  }
+  return out;
+}
+
+http::ServerConfig http_config(const Configuration& configuration) {
+  const ListenAddress listen = parse_listen(configuration.server.listen).value();
+  http::ServerConfig out;
+  out.address = listen.address;
+  out.port = listen.port;
+  out.connections_max = static_cast<std::size_t>(configuration.limits.connections_max);
+  return out;
+}
+
+}  // namespace ragtime::server
