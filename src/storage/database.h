@@ -120,4 +120,7 @@ class Database {
 // Errors: corrupt, unavailable (not writable), conflict (written by a newer version).
 Result<std::unique_ptr<Database>> open_sqlite(const std::filesystem::path& file);
 
+// Reads the whole file and checks its structure; another process may have it open. Errors: corrupt, unavailable.
+Result<void> check_sqlite(const std::filesystem::path& file);
+
 }  // namespace ragtime::storage

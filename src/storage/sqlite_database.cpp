@@ -50,4 +50,13 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::filesystem::path& file)
   return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(file, std::move(writer)));
 }
 
+Result<void> check_sqlite(const std::filesystem::path& file) {
+  RAGTIME_TRY(auto connection, Connection::open(file, Connection::Access::read));
+  Statement statement(*connection, "PRAGMA quick_check(1)");
+  RAGTIME_TRY(const bool any, statement.step());
+  const std::string finding = any ? Columns(statement).text() : "no answer";
+  if (finding == "ok") return {};
+  return make_error(ErrorCode::corrupt, "the database is damaged: " + finding);
+}
+
 }  // namespace ragtime::storage

@@ -167,6 +167,16 @@ TEST_F(SqliteTest, DamagedPagesAreCorrupt) {
   EXPECT_EQ(outcome, ErrorCode::corrupt);
 }
 
+TEST_F(SqliteTest, CheckFindsDamageBesideAWriter) {
+  auto database = open_sqlite(file_);
+  ASSERT_TRUE(database.has_value());
+  EXPECT_TRUE(check_sqlite(file_).has_value());
+  database->reset();
+  std::filesystem::resize_file(file_, std::filesystem::file_size(file_) / 2);
+  EXPECT_EQ(check_sqlite(file_).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(check_sqlite(directory_.path() / "absent.db").error().code, ErrorCode::unavailable);
+}
+
 TEST_F(SqliteTest, NewerSchemaIsRefused) {
   ASSERT_TRUE(open_sqlite(file_).has_value());
   ASSERT_TRUE(connect()->execute_script("PRAGMA user_version = 99").has_value());
