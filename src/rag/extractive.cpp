@@ -24,7 +24,7 @@ constexpr double kChunkCredit = 0.2;
 // Lines before a line of code that belong to it: a function's head, a comment.
 constexpr std::size_t kCodeReach = 12;
 // Below this share of the question's weight a sentence is no answer.
-constexpr double kEvidenceMin = 0.2;
+constexpr double kEvidenceMin = 0.25;
 // Without a common word, hits this similar still answer.
 constexpr float kDenseEvidenceMin = 0.5f;
 
@@ -105,7 +105,7 @@ class Extractor {
 
   // Rare among the candidates is telling; what no candidate has still counts for whether there is an answer at all.
   void weigh_terms() {
-    constexpr double kAbsentWeight = 0.5;
+    constexpr double kAbsentWeight = 0.6;
     const double total = static_cast<double>(candidates_.size());
     for (std::size_t i = 0; i < question_.terms.size(); ++i) {
       const TermMask bit = TermMask{1} << i;
@@ -165,11 +165,16 @@ class Extractor {
     constexpr std::size_t kTerseTerms = 3;
     double factor = 1;
     if (text.ends_with('?') || text.ends_with("？")) factor *= 0.4;
+    if (candidate.piece.kind == PieceKind::code && is_comment(text)) factor *= 0.8;
     const std::size_t count = candidate.terms.size();
     if (count > kWordyTerms) factor *= std::sqrt(static_cast<double>(kWordyTerms) / static_cast<double>(count));
     if (count < kTerseTerms && candidate.piece.kind == PieceKind::sentence) factor *= 0.7;
     if (text.ends_with(':') || text.ends_with("：")) factor *= 0.7;
     return factor;
+  }
+
+  static bool is_comment(std::string_view line) {
+    return line.starts_with('#') || line.starts_with("//") || line.starts_with("\"\"\"") || line.starts_with("/*");
   }
 
   double rank_factor(std::size_t hit) const {
@@ -191,6 +196,7 @@ class Extractor {
       if (!taken.empty() && candidate.score < share_wanted() * taken.front()->score) break;
       ExtractedSentence sentence = make_sentence(candidate);
       if (repeats(candidate, taken) || overlaps(sentence.citation, selected)) continue;
+      if (!taken.empty() && strays(candidate, *taken.front())) continue;
       selected.push_back(std::move(sentence));
       taken.push_back(&candidate);
     }
@@ -207,6 +213,13 @@ class Extractor {
       default:
         return 0.75;
     }
+  }
+
+  // A number for something else than what the first sentence gives it for.
+  bool strays(const Candidate& candidate, const Candidate& first) const {
+    constexpr double kCommonMin = 0.7;
+    if (question_.kind != AnswerKind::number && question_.kind != AnswerKind::duration) return false;
+    return weight_of(candidate.own & first.own) < kCommonMin * weight_of(first.own);
   }
 
   // The vectors found a passage that says it in other words: its first sentence.

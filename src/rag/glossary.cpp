@@ -41,6 +41,7 @@ constexpr auto kEntries = std::to_array<GlossaryEntry>({
     {"分词", "tokenize tokenizer segmentation"},
     {"分块", "chunk chunking"},
     {"分片", "shard"},
+    {"分数", "score"},
     {"分析", "analysis analyze"},
     {"分页", "page pagination"},
     {"副本", "replica"},

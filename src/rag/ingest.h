@@ -26,8 +26,8 @@
 namespace ragtime::rag {
 
 struct IngestorConfig {
-  std::size_t concurrency = 2;       // Documents in work at once.
-  std::size_t queue_max = 100'000;   // Attached files waiting in memory; more wait as rows.
+  std::size_t concurrency = 2;      // Documents in work at once.
+  std::size_t queue_max = 100'000;  // Attached files waiting in memory; more wait as rows.
 };
 
 // What `ragtime ingest` did with one file.
@@ -37,7 +37,8 @@ struct IngestResult {
   IngestOutcome outcome = IngestOutcome::added;
   std::string file_id;
   std::size_t chunks = 0;
-  std::size_t tokens = 0;
+  std::size_t tokens = 0;       // Of an unchanged document: unknown, zero.
+  std::string replaced_sha256;  // The former content, which the caller removes when nothing else uses it.
 };
 
 struct IngestFile {
@@ -52,10 +53,10 @@ struct IngestFile {
 class Ingestor {
  public:
   // Arguments outlive the ingestor.
-  static std::unique_ptr<Ingestor> create(IngestorConfig config, storage::Database& database,
-                                          storage::BlobStore& blobs, documents::Parser& parser,
-                                          engine::Engine& engine, async::ThreadPool& blocking, const Clock& clock,
-                                          telemetry::Logger& log, telemetry::Metrics& metrics);
+  static std::unique_ptr<Ingestor> create(IngestorConfig config, storage::Database& database, storage::BlobStore& blobs,
+                                          documents::Parser& parser, engine::Engine& engine,
+                                          async::ThreadPool& blocking, const Clock& clock, telemetry::Logger& log,
+                                          telemetry::Metrics& metrics);
   virtual ~Ingestor() = default;
 
   // Starts the background workers and queues what a former process left in_progress.

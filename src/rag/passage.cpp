@@ -84,9 +84,43 @@ void trim_marks(std::string_view text, Piece& piece) {
   }
 }
 
+std::string_view line_at(std::string_view text, std::size_t begin) {
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+// A chunk that is mostly code may still be Markdown around it.
+bool has_fence(std::string_view text) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::string_view line = line_at(text, begin);
+    if (is_fence(line)) return true;
+    begin += line.size() + 1;
+  }
+  return false;
+}
+
+// Whether a chunk begins in the middle of fenced code: its first fence names no language, directly follows a line and
+// has an empty line or nothing behind it.
+bool begins_in_fence(std::string_view text) {
+  std::string_view before;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::string_view line = line_at(text, begin);
+    begin += line.size() + 1;
+    if (is_fence(line)) {
+      const bool bare = trimmed(line).find_first_not_of("`~") == std::string_view::npos;
+      const bool ends = begin >= text.size() || trimmed(line_at(text, begin)).empty();
+      return bare && ends && !trimmed(before).empty();
+    }
+    before = line;
+  }
+  return false;
+}
+
 class Splitter {
  public:
-  explicit Splitter(const text::Chunk& chunk) : text_(chunk.text), all_code_(chunk.kind == text::ChunkKind::code) {}
+  explicit Splitter(const text::Chunk& chunk)
+      : text_(chunk.text),
+        all_code_(chunk.kind == text::ChunkKind::code && !has_fence(chunk.text)),
+        in_fence_(begins_in_fence(chunk.text)) {}
 
   std::vector<Piece> run() {
     for (std::size_t begin = 0; begin < text_.size();) {
@@ -160,7 +194,7 @@ class Splitter {
 
   const std::string& text_;
   const bool all_code_;
-  bool in_fence_ = false;
+  bool in_fence_;
   int block_ = 0;
   std::size_t prose_begin_ = kNone;
   std::vector<Piece> pieces_;

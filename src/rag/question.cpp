@@ -15,11 +15,12 @@ using Phrases = std::span<const std::string_view>;
 
 // In a question these ask or bind; they name nothing. Longer ones first.
 constexpr auto kChineseFillers = std::to_array<std::string_view>(
-    {"是多长时间", "多长时间", "是什么意思", "什么时候", "设置为", "设置成", "是多少", "是什么", "什么是", "为什么",
-     "有哪些",     "有多少",   "多少",       "多久",     "多大",   "多长",   "多高",   "什么",   "怎么",   "怎样",
-     "如何",       "哪个",     "哪些",       "哪里",     "哪种",   "哪一",   "哪位",   "几个",   "几次",   "设为",
-     "设成",       "配置为",   "请问",       "是否",     "可以",   "应该",   "需要",   "何时",   "何处",   "为何",
-     "我们",       "这个",     "那个",       "以及",     "或者",   "一下",   "告诉",   "介绍",   "说明",   "表示"});
+    {"是多长时间", "多长时间", "是什么意思", "什么时候", "设置为", "设置成", "是多少", "是什么", "什么是",
+     "为什么",     "有哪些",   "有多少",     "多少",     "多久",   "多大",   "多长",   "多高",   "什么",
+     "怎么样",     "怎么",     "怎样",       "如何",     "哪个",   "哪些",   "哪里",   "哪种",   "哪一",
+     "哪位",       "几个",     "几次",       "设为",     "设成",   "配置为", "请问",   "是否",   "可以",
+     "应该",       "需要",     "何时",       "何处",     "为何",   "我们",   "这个",   "那个",   "以及",
+     "或者",       "一下",     "告诉",       "介绍",     "说明",   "表示"});
 
 constexpr std::string_view kEnglishStopWords =
     "a an the of in on at to for from by with without about as into through and or but if then than so not no nor "
@@ -59,8 +60,9 @@ AnswerKind chinese_kind(std::string_view text) {
       {"多长时间", "多久", "多少分钟", "多少秒", "多少小时", "多少天", "多少毫秒", "几分钟", "几秒", "几小时", "几天"});
   constexpr auto kDate =
       std::to_array<std::string_view>({"什么时候", "何时", "哪一年", "哪年", "几月", "几号", "日期"});
-  constexpr auto kNumber = std::to_array<std::string_view>({"多少", "几个", "几次", "几种", "几项", "几条", "几层",
-                                                            "几倍", "多大", "多高", "多长", "多快", "多远", "百分之"});
+  constexpr auto kNumber =
+      std::to_array<std::string_view>({"多少", "几个", "几次", "几种", "几项", "几条", "几层", "几倍", "多大", "多高",
+                                       "多长", "多快", "多远", "百分之", "默认值"});
   constexpr auto kPerson = std::to_array<std::string_view>({"谁", "哪位", "何人"});
   constexpr auto kDefinition =
       std::to_array<std::string_view>({"什么是", "是什么", "用什么", "什么叫", "什么意思", "定义", "含义"});
@@ -149,7 +151,9 @@ class Reader {
   }
 
   void add(std::string term, double weight) {
+    constexpr double kSingleSignWeight = 0.3;
     auto& terms = question_.terms;
+    if (text::count_code_points(term) == 1 && term.size() > 1) weight *= kSingleSignWeight;
     if (stop_terms().contains(term) || terms.size() == kQuestionTermsMax) return;
     if (find(term) == nullptr) terms.push_back({{std::move(term)}, weight});
   }
