@@ -172,7 +172,7 @@ class IngestTest : public ::testing::Test {
     return metrics_.counter("ragtime_documents_ingested_total", "", {{"outcome", outcome}}).value();
   }
 
-  storage::TemporaryDirectoryForTest directory_;
+  storage::TemporaryDirectory directory_;
   async::ThreadPool compute_{{"compute", 2, 1000}};
   async::ThreadPool blocking_{{"blocking", 4, 1000}};
   async::ThreadPool parsing_{{"parsing", 8, 1000}};
