@@ -1,6 +1,10 @@
 #include "engine/chunk_text.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "text/analyzer.h"
+#include "text/chunker.h"
 
 namespace ragtime::engine {
 namespace {
@@ -13,6 +17,39 @@ std::string context_of(std::string_view title, const text::Chunk& chunk) {
   return std::string(title) + " › " + chunk.heading_path;
 }
 
+// Estimated tokens of the chunk that go into one text; some room is left because the estimate may be short.
+std::size_t budget_for(std::string_view context, std::size_t tokens_max) {
+  if (tokens_max == 0) return std::numeric_limits<std::size_t>::max();
+  const std::size_t room = tokens_max * 4 / 5;
+  const auto used = static_cast<std::size_t>(text::count_tokens(context));
+  return std::max(room - std::min(room, used), tokens_max / 4);
+}
+
+std::size_t tokens_of(std::string_view text) {
+  return static_cast<std::size_t>(text::count_tokens(text));
+}
+
+std::vector<std::string_view> parts_of(std::string_view text, std::size_t budget) {
+  const std::size_t total = tokens_of(text);
+  if (total <= budget) return {text};
+  const std::size_t parts = (total + budget - 1) / budget;
+  std::vector<std::string_view> cut;
+  std::size_t begin = 0;
+  std::size_t tokens = 0;
+  for (const auto& sentence : text::split_sentences(text)) {
+    const std::size_t more = tokens_of(text.substr(sentence.begin, sentence.end - sentence.begin));
+    // Equal shares, so that a short rest does not count as much as a full part.
+    if (tokens > 0 && (tokens + more / 2) * parts > total) {
+      cut.push_back(text.substr(begin, sentence.begin - begin));
+      begin = sentence.begin;
+      tokens = 0;
+    }
+    tokens += more;
+  }
+  cut.push_back(text.substr(begin));
+  return cut;
+}
+
 std::string_view stem(std::string_view filename) {
   const auto dot = filename.rfind('.');
   return dot == std::string_view::npos || dot == 0 ? filename : filename.substr(0, dot);
@@ -20,9 +57,14 @@ std::string_view stem(std::string_view filename) {
 
 }  // namespace
 
-std::string embedding_text(std::string_view title, const text::Chunk& chunk) {
-  const std::string context = context_of(title, chunk);
-  return context.empty() ? chunk.text : context + "\n" + chunk.text;
+std::vector<std::string> embedding_texts(std::string_view title, const text::Chunk& chunk, std::size_t tokens_max) {
+  std::string context = context_of(title, chunk);
+  if (!context.empty()) context += "\n";
+  std::vector<std::string> texts;
+  for (const auto part : parts_of(chunk.text, budget_for(context, tokens_max))) {
+    texts.push_back(context + std::string(part));
+  }
+  return texts;
 }
 
 std::vector<std::string> lexical_terms(std::string_view title, std::string_view filename, const text::Chunk& chunk) {

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "text/analyzer.h"
+#include "text/chunker.h"
 
 namespace ragtime::engine {
 namespace {
+
+using ::testing::ElementsAre;
 
 text::Chunk chunk(const std::string& text, const std::string& heading_path = {}) {
   text::Chunk result;
@@ -22,11 +26,35 @@ bool contains(const std::vector<std::string>& terms, const std::string& word) {
 }
 
 TEST(ChunkText, EmbeddingSeesTitleAndHeadings) {
-  EXPECT_EQ(embedding_text("", chunk("Body.")), "Body.");
-  EXPECT_EQ(embedding_text("", chunk("Body.", "Install")), "Install\nBody.");
-  EXPECT_EQ(embedding_text("Guide", chunk("Body.")), "Guide\nBody.");
-  EXPECT_EQ(embedding_text("Guide", chunk("Body.", "Install")), "Guide › Install\nBody.");
-  EXPECT_EQ(embedding_text("Guide", chunk("Body.", "Guide › Install")), "Guide › Install\nBody.");
+  EXPECT_THAT(embedding_texts("", chunk("Body."), 256), ElementsAre("Body."));
+  EXPECT_THAT(embedding_texts("", chunk("Body.", "Install"), 256), ElementsAre("Install\nBody."));
+  EXPECT_THAT(embedding_texts("Guide", chunk("Body."), 256), ElementsAre("Guide\nBody."));
+  EXPECT_THAT(embedding_texts("Guide", chunk("Body.", "Install"), 256), ElementsAre("Guide › Install\nBody."));
+  EXPECT_THAT(embedding_texts("Guide", chunk("Body.", "Guide › Install"), 0), ElementsAre("Guide › Install\nBody."));
+}
+
+TEST(ChunkText, LongChunkIsEmbeddedInEqualParts) {
+  std::string body;
+  for (int i = 0; i < 60; ++i) body += "This is the sentence with the number " + std::to_string(i) + ". ";
+  EXPECT_EQ(embedding_texts("T", chunk(body), 0).size(), 1u);
+  const auto texts = embedding_texts("T", chunk(body), 128);
+  ASSERT_GT(texts.size(), 3u);
+  std::string together;
+  for (const auto& part : texts) {
+    ASSERT_TRUE(part.starts_with("T\n")) << part;
+    EXPECT_LE(text::count_tokens(part), 128);
+    EXPECT_GE(text::count_tokens(part), 60);
+    EXPECT_TRUE(part.starts_with("T\nThis is")) << part;
+    together += part.substr(2);
+  }
+  EXPECT_EQ(together, body);
+}
+
+TEST(ChunkText, ChunkWithoutSentencesIsOneText) {
+  EXPECT_EQ(embedding_texts("", chunk(std::string(5000, 'x')), 128).size(), 1u);
+  EXPECT_THAT(embedding_texts("", chunk(""), 128), ElementsAre(""));
+  const std::string long_title(5000, 't');
+  EXPECT_EQ(embedding_texts(long_title, chunk("Body."), 128).size(), 1u);
 }
 
 TEST(ChunkText, TermsComeFromTheWholeContext) {

@@ -4,6 +4,7 @@
 // 2. A mutation is durable and visible to every later search when its task completes with success; a search never sees
 //    half a document.
 // 3. Lookups name the tenant; another tenant's store is not_found.
+// 4. What has chunks (documents, files, stores) is removed through the engine, never through the database alone.
 // Thread safety: every member may be called from any thread. The engine outlives all tasks it returned.
 #pragma once
 

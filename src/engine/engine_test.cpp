@@ -26,13 +26,14 @@ using ::testing::UnorderedElementsAre;
 
 constexpr std::size_t kDimensions = 64;
 
-// Each word adds one to the dimension that its hash names; "synonym" words share a dimension.
+// Each word adds one to the dimension that its hash names; "automobile" is the same as "car". Words beyond the limit
+// are ignored, as a transformer does.
 class WordEmbedder final : public encoder::Embedder {
  public:
-  explicit WordEmbedder(std::string model = "words", bool covers_cjk = false) {
+  explicit WordEmbedder(std::string model = "words", bool covers_cjk = false, std::size_t tokens_max = 256) {
     info_.model = std::move(model);
     info_.dimensions = kDimensions;
-    info_.tokens_max = 256;
+    info_.tokens_max = tokens_max;
     info_.covers_cjk = covers_cjk;
   }
 
@@ -45,7 +46,7 @@ class WordEmbedder final : public encoder::Embedder {
     if (failure) co_return *failure;
     encoder::Embeddings rows;
     rows.dimensions = kDimensions;
-    for (const auto& text : texts) append(rows, text);
+    for (const auto& text : texts) append(rows, text, info_.tokens_max);
     co_return rows;
   }
 
@@ -54,10 +55,11 @@ class WordEmbedder final : public encoder::Embedder {
   std::atomic<int> calls = 0;
 
  private:
-  static void append(encoder::Embeddings& rows, const std::string& text) {
+  static void append(encoder::Embeddings& rows, const std::string& text, std::size_t words_max) {
     std::vector<float> row(kDimensions, 0.0f);
     std::istringstream words(text);
-    for (std::string word; words >> word;) {
+    std::size_t count = 0;
+    for (std::string word; count < words_max && words >> word; ++count) {
       if (word == "automobile") word = "car";
       row[std::hash<std::string>()(word) % kDimensions] += 1;
     }
@@ -433,6 +435,18 @@ TEST_F(EngineTest, DenseArmFindsWhatSharesNoWord) {
   EXPECT_EQ(hit.lexical_score, 0.0f);
   EXPECT_GT(hit.dense_score, 0.5f);
   EXPECT_THAT(files_with("car"), IsEmpty());
+}
+
+TEST_F(EngineTest, DenseArmSeesTheEndOfALongChunk) {
+  config_.chunking.size = 1000;
+  WordEmbedder shallow("words", false, 32);
+  open(&shallow);
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += "This sentence is only here to fill the chunk. ";
+  put(path_put("file-1", text + "The last one names an automobile ."));
+  const auto hit = search(request("car")).hits.at(0);
+  EXPECT_EQ(hit.lexical_score, 0.0f);
+  EXPECT_GT(hit.dense_score, 0.0f);
 }
 
 TEST_F(EngineTest, WeightMovesTheBestHit) {

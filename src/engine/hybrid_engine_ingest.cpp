@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "engine/chunk_text.h"
 #include "engine/hybrid_engine.h"
 #include "engine/normalise.h"
@@ -18,6 +21,11 @@ DocumentInfo info_of(const storage::DocumentRecord& document) {
   info.filename = document.filename;
   info.attributes = document.attributes;
   return info;
+}
+
+void add_to(std::vector<float>& sum, const std::vector<float>& vector) {
+  sum.resize(vector.size());
+  for (std::size_t i = 0; i < vector.size(); ++i) sum[i] += vector[i];
 }
 
 std::vector<IndexedChunk> indexed(std::vector<storage::ChunkRecord>& records, const std::vector<std::int64_t>& ids,
@@ -93,11 +101,18 @@ Task<Result<void>> HybridEngine::embed(const std::string& title, PreparedChunks&
   for (std::size_t begin = 0; begin < total;) {
     const std::size_t end = std::min(begin + std::max<std::size_t>(1, config_.embed_batch), total);
     std::vector<std::string> texts;
-    for (std::size_t i = begin; i < end; ++i) texts.push_back(embedding_text(title, chunks.records[i].chunk));
+    std::vector<std::size_t> owners;  // The chunk of each text.
+    for (std::size_t i = begin; i < end; ++i) {
+      auto parts = embedding_texts(title, chunks.records[i].chunk, embedder_->info().tokens_max);
+      owners.insert(owners.end(), parts.size(), i);
+      std::move(parts.begin(), parts.end(), std::back_inserter(texts));
+    }
     RAGTIME_CO_TRY(const auto rows,
                    co_await embedder_->embed(std::move(texts), encoder::EmbedPurpose::document, context));
-    for (std::size_t i = begin; i < end; ++i) chunks.records[i].embedding = normalised(rows.row(i - begin));
-    begin = end;
+    for (std::size_t r = 0; r < owners.size(); ++r) {
+      add_to(chunks.records[owners[r]].embedding, normalised(rows.row(r)));
+    }
+    for (; begin < end; ++begin) chunks.records[begin].embedding = normalised(chunks.records[begin].embedding);
     if (progress) progress(end, total);
   }
   co_return Result<void>();

@@ -618,7 +618,9 @@ TEST_P(DatabaseContract, ScanSeesOneStateAndMayCallTheDatabase) {
   fill(3);
   std::vector<std::string> files;
   EXPECT_OK(database().scan_chunks("vs_1", [&](const ChunkRecord&, const DocumentRecord& document) -> Result<void> {
-    if (files.empty()) EXPECT_OK(database().delete_document("vs_1", "file-3"));
+    if (files.empty()) {
+      EXPECT_OK(database().delete_document("vs_1", "file-3"));
+    }
     files.push_back(document.file_id);
     return {};
   }));
