@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,11 +18,12 @@ namespace ragtime::http {
 
 struct ClientConfig {
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds idle_timeout{30'000};  // Between two reads of one reply.
+  std::chrono::milliseconds idle_timeout{30'000};  // Between two reads of a body; the head may take the deadline.
   std::chrono::milliseconds keep_alive{60'000};    // Of an unused connection.
   std::size_t idle_connections_max = 64;           // Per thread.
   std::size_t body_bytes_max = 64u << 20;          // Of a reply that is read whole.
   int redirects_max = 5;                           // For GET; 0 returns the 3xx itself.
+  std::string ca_file;                             // PEM, trusted beside the system's authorities.
 };
 
 struct ClientRequest {

@@ -9,6 +9,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include "http/ascii.h"
+#include "http/parse_body.h"
 
 namespace ragtime::http {
 namespace {
@@ -89,23 +90,10 @@ Result<std::optional<RequestHead>> RequestParser::read_head(beast::flat_buffer& 
 }
 
 Result<bool> RequestParser::read_body(beast::flat_buffer& buffer, std::string& out, std::size_t bytes_max) {
-  auto& parser = *impl_->parser;
-  const std::size_t before = out.size();
-  const std::size_t room = std::min(bytes_max, buffer.size());
-  out.resize(before + room);
-  auto& body = parser.get().body();
-  body.data = out.data() + before;
-  body.size = room;
   beast::error_code error;
-  while (!error && !parser.is_done() && buffer.size() > 0) buffer.consume(parser.put(buffer.data(), error));
-  const bool progress = body.size < room;
-  out.resize(before + room - body.size);
-  body.data = nullptr;
-  body.size = 0;
-  if (error && error != beast::http::error::need_more && error != beast::http::error::need_buffer) {
-    return translate(error);
-  }
-  return progress || parser.is_done();
+  const bool progress = parse_body(*impl_->parser, buffer, out, bytes_max, error);
+  if (error) return translate(error);
+  return progress;
 }
 
 bool RequestParser::body_done() const {

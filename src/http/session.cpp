@@ -268,7 +268,10 @@ Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
   std::string piece;
   while (!parser_.body_done()) {
     auto progress = parser_.read_body(wire_.buffer(), piece, kBodyReadBytes);
-    if (progress.has_error()) co_return std::move(progress).error();
+    if (progress.has_error()) {
+      exchange.keep_alive = false;
+      co_return std::move(progress).error();
+    }
     if (parser_.body_done()) watch_client(exchange);
     if (!piece.empty()) break;
     if (*progress) continue;
@@ -280,6 +283,7 @@ Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
     }
     const bool arrived = co_await wire_.fill(kBodyReadBytes, exchange.context.deadline().when());
     if (arrived) continue;
+    exchange.keep_alive = false;
     if (wire_.late()) co_return make_error(ErrorCode::deadline_exceeded, "the body did not arrive in time");
     exchange.broken = true;
     exchange.context.cancel();

@@ -15,7 +15,8 @@ namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadAheadBytes = 4096;
-constexpr int kLingerReadsMax = 64;
+constexpr std::size_t kLingerReadBytes = 64u << 10;
+constexpr int kLingerReadsMax = 1024;
 
 }  // namespace
 
@@ -75,7 +76,8 @@ Task<> Wire::linger(std::chrono::milliseconds timeout) {
   const Time deadline = std::chrono::steady_clock::now() + timeout;
   for (int reads = 0; reads < kLingerReadsMax; ++reads) {
     buffer_.clear();
-    if (!co_await fill(kReadAheadBytes, deadline)) break;
+    const bool arrived = co_await fill(kLingerReadBytes, deadline);
+    if (!arrived) break;
   }
 }
 
