@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <boost/json/serialize.hpp>
+#include "api/json_text.h"
 
 namespace ragtime::api {
 
@@ -35,7 +35,7 @@ json::object pass_through(const JsonNode& root, std::initializer_list<std::strin
 }
 
 std::string extra_json_text(const json::object& extra) {
-  return extra.empty() ? std::string() : json::serialize(extra);
+  return extra.empty() ? std::string() : json_text(extra);
 }
 
 Task<Result<ChosenModel>> prepare_answer(Environment& env, std::string model_text, rag::AnswerRequest& request,

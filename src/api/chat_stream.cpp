@@ -1,9 +1,8 @@
 #include "api/chat_stream.h"
 
-#include <boost/json/serialize.hpp>
-
 #include "api/answering.h"
 #include "api/errors.h"
+#include "api/json_text.h"
 #include "api/wire.h"
 #include "http/sse.h"
 
@@ -55,7 +54,7 @@ json::object ChatStream::chunk(json::object delta, json::value finish_reason) co
 }
 
 Task<Result<void>> ChatStream::send(json::object object) {
-  const std::string event = http::format_sse("", json::serialize(object));
+  const std::string event = http::format_sse("", json_text(object));
   co_return co_await writer_.write(event);
 }
 
@@ -94,12 +93,12 @@ Task<Result<void>> ChatStream::on_citation(const rag::Citation& citation) {
 Task<Result<void>> ChatStream::finish(const rag::Answer& answer, json::object ragtime) {
   json::object last = chunk({}, json::value(finish_reason_name(answer.finish_reason)));
   last["ragtime"] = std::move(ragtime);
-  std::string events = http::format_sse("", json::serialize(last));
+  std::string events = http::format_sse("", json_text(last));
   if (frame_.include_usage) {
     json::object usage = frame_object(frame_, "chat.completion.chunk");
     usage["choices"] = json::array();
     usage["usage"] = usage_object(answer.usage);
-    events += http::format_sse("", json::serialize(usage));
+    events += http::format_sse("", json_text(usage));
   }
   events += http::format_sse("", "[DONE]");
   co_return co_await writer_.write(events);

@@ -73,7 +73,7 @@ Result<EmbeddingsRequest> read_request(const std::string& body) {
 
 Result<void> check_model(const Environment& env, const EmbeddingsRequest& request) {
   if (!env.embedder) {
-    return make_error(ErrorCode::invalid_argument,
+    return make_error(ErrorCode::not_found,
                       "No embedding model is loaded; search works lexically only. Add one with "
                       "`ragtime model add NAME` and restart.",
                       "model");

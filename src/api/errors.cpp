@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <boost/json/serialize.hpp>
+#include "api/json_text.h"
 
 namespace ragtime::api {
 namespace {
@@ -45,7 +45,7 @@ http::Response make_response(int status, json::object error, RetryAdvice retry) 
   if (status == 401) response.headers.set("www-authenticate", "Bearer");
   if (retry != RetryAdvice::unsaid)
     response.headers.set("x-should-retry", retry == RetryAdvice::yes ? "true" : "false");
-  response.body = json::serialize(body);
+  response.body = json_text(body);
   return response;
 }
 

@@ -42,8 +42,7 @@ Result<storage::PageRequest> read_page(const http::Request& request, int limit_d
 
 Error page_error(Error error) {
   if (error.code != ErrorCode::not_found) return error;
-  return make_error(ErrorCode::invalid_argument, "Invalid cursor: 'after' or 'before' names nothing in this list.",
-                    "after");
+  return make_error(ErrorCode::not_found, "The cursor in 'after' or 'before' names nothing in this list.", "after");
 }
 
 }  // namespace ragtime::api

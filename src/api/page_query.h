@@ -14,7 +14,7 @@ namespace ragtime::api {
 Result<storage::PageRequest> read_page(const http::Request& request, int limit_default, int limit_max);
 // A query parameter, or "" when absent.
 std::string query_value(const http::Request& request, std::string_view name);
-// The error of a list call: an unknown cursor is a mistake in the request, not a missing resource.
+// The error of a list call, with a message about the cursor when that is what was not found.
 Error page_error(Error error);
 
 }  // namespace ragtime::api

@@ -1,7 +1,8 @@
 #include "api/reply.h"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
+
+#include "api/json_text.h"
 
 namespace ragtime::api {
 
@@ -14,7 +15,7 @@ http::Response json_text_reply(std::string body, int status) {
 }
 
 http::Response json_reply(const json::value& body, int status) {
-  return json_text_reply(json::serialize(body), status);
+  return json_text_reply(json_text(body), status);
 }
 
 http::Response text_reply(std::string_view content_type, std::string body) {

@@ -1,8 +1,7 @@
 #include "api/response_stream.h"
 
-#include <boost/json/serialize.hpp>
-
 #include "api/errors.h"
+#include "api/json_text.h"
 #include "api/wire.h"
 #include "http/sse.h"
 
@@ -36,7 +35,7 @@ void ResponseStream::emit(std::string_view type, json::object fields) {
   event["type"] = type;
   event["sequence_number"] = sequence_++;
   for (auto& field : fields) event[field.key()] = std::move(field.value());
-  buffer_ += http::format_sse(type, json::serialize(event));
+  buffer_ += http::format_sse(type, json_text(event));
 }
 
 Task<Result<void>> ResponseStream::flush() {

@@ -1,11 +1,11 @@
 // POST /v1/responses
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "api/answering.h"
 #include "api/conversation.h"
 #include "api/endpoints.h"
+#include "api/json_text.h"
 #include "api/lookups.h"
 #include "api/reply.h"
 #include "api/response_request.h"
@@ -79,8 +79,8 @@ storage::ResponseRecord make_record(const Environment& env, const ResponseJob& j
   record.id = job.draft.id;
   record.tenant = context.tenant();
   record.created_at = env.clock.unix_seconds();
-  record.body = json::serialize(response);
-  record.input_items = json::serialize(job.input_items);
+  record.body = json_text(response);
+  record.input_items = json_text(job.input_items);
   return record;
 }
 

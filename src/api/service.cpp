@@ -1,12 +1,12 @@
 #include "api/service.h"
 
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "api/authentication.h"
 #include "api/docs_page.h"
 #include "api/environment.h"
 #include "api/errors.h"
+#include "api/json_text.h"
 #include "api/openapi.h"
 #include "api/routes.h"
 
@@ -16,7 +16,7 @@ struct Service::State {
   State(ServiceConfig config, ServiceDependencies dependencies)
       : env(std::move(config), std::move(dependencies)), authenticator(env) {
     const boost::json::object document = openapi_document(route_table(), env.config);
-    env.openapi_json = boost::json::serialize(document);
+    env.openapi_json = json_text(document);
     env.docs_html = docs_page(route_table(), document);
     for (const RouteSpec& route : route_table()) scopes[route_key(route.method, route.pattern)] = route.scope;
   }

@@ -59,6 +59,19 @@ void add_hit_place(json::object& object, const engine::SearchHit& hit) {
   object["scores"] = json::object{{"dense", hit.dense_score}, {"lexical", hit.lexical_score}};
 }
 
+// Whole numbers as such: 2024, not 2024.0.
+json::value number_value(double number) {
+  constexpr double kExactMax = 9007199254740992.0;
+  if (number == std::trunc(number) && std::abs(number) <= kExactMax) return static_cast<std::int64_t>(number);
+  return number;
+}
+
+json::value attribute_value(const AttributeValue& value) {
+  if (const double* number = std::get_if<double>(&value)) return number_value(*number);
+  if (const bool* flag = std::get_if<bool>(&value)) return *flag;
+  return json::value(std::get<std::string>(value));
+}
+
 double rounded(double milliseconds) {
   return std::round(milliseconds * 1000) / 1000;
 }
@@ -157,9 +170,7 @@ json::object document_object(const storage::DocumentRecord& document) {
 
 json::object attributes_object(const Attributes& attributes) {
   json::object object;
-  for (const auto& [key, value] : attributes) {
-    object[key] = std::visit([](const auto& typed) { return json::value(typed); }, value);
-  }
+  for (const auto& [key, value] : attributes) object[key] = attribute_value(value);
   return object;
 }
 
