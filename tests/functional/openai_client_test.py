@@ -162,7 +162,7 @@ def test_streamed_response(client, store):
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     assert text == final.output_text
     added = [e.annotation for e in events if e.type == "response.output_text.annotation.added"]
-    assert added and added[0]["file_id"] == store[1].id
+    assert added and added[0].file_id == store[1].id
     check_citation(final.output[1].content[0].annotations[0], text, store)
 
 
