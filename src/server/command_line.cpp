@@ -62,7 +62,7 @@ void add_ingest(CLI::App& app, Parsed& parsed) {
       add_command(app, parsed, "ingest", "Read files and directories into a store",
                   [&parsed](Invocation& invocation) { return ingest_command(parsed.ingest, invocation); });
   ingest->add_option("PATH", parsed.ingest.paths, "Files, or directories to walk")->required();
-  ingest->add_option("--store", parsed.ingest.store, "Name of the store")->default_str("default");
+  ingest->add_option("--store", parsed.ingest.store, "Name of the store (default: default)");
   ingest->add_option("--exclude", parsed.ingest.excludes, "Pattern as in .gitignore; may be repeated")
       ->allow_extra_args(false);
   ingest->add_flag("--prune", parsed.ingest.prune, "Remove documents of these directories whose file is gone");
@@ -78,7 +78,7 @@ void add_questions(CLI::App& app, Parsed& parsed) {
   CLI::App* ask = add_command(app, parsed, "ask", "Answer a question from a store, with citations",
                               [&parsed](Invocation& invocation) { return ask_command(parsed.ask, invocation); });
   ask->add_option("QUESTION", parsed.ask.words, "The question; - reads it from standard input")->required();
-  ask->add_option("--store", parsed.ask.store, "Name of the store")->default_str("default");
+  ask->add_option("--store", parsed.ask.store, "Name of the store (default: default)");
   ask->add_option("--model", parsed.ask.model, "Chat model of the configuration, or ragtime-extractive");
   add_json(ask, parsed);
 
@@ -86,7 +86,7 @@ void add_questions(CLI::App& app, Parsed& parsed) {
       add_command(app, parsed, "search", "Find the best passages for a query",
                   [&parsed](Invocation& invocation) { return search_command(parsed.search, invocation); });
   search->add_option("QUERY", parsed.search.words, "The query; - reads it from standard input")->required();
-  search->add_option("--store", parsed.search.store, "Name of the store")->default_str("default");
+  search->add_option("--store", parsed.search.store, "Name of the store (default: default)");
   search->add_option("-n,--limit", parsed.search.results, "How many passages")->check(CLI::Range(1, 50));
   add_json(search, parsed);
 }
@@ -118,11 +118,10 @@ void add_keys(CLI::App& app, Parsed& parsed) {
       add_command(*key, parsed, "create", "Make a key and print it, this once",
                   [&parsed](Invocation& invocation) { return key_create_command(parsed.key, invocation); });
   create->add_option("--name", parsed.key.name, "Whose it is")->required();
-  create->add_option("--scope", parsed.key.scopes, "What it may do: read, write, admin; separated by commas")
+  create->add_option("--scope", parsed.key.scopes, "What it may do: read, write, admin; separated by commas\n(default: read,write)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"read", "write", "admin"}))
-      ->default_str("read,write");
-  create->add_option("--tenant", parsed.key.tenant, "Whose stores and files it sees")->default_str("default");
+      ->check(CLI::IsMember({"read", "write", "admin"}));
+  create->add_option("--tenant", parsed.key.tenant, "Whose stores and files it sees (default: default)");
   add_json(create, parsed);
   create->footer(
       "\nAs soon as one key exists, every route but /healthz and /readyz asks for one.\n\n"

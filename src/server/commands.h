@@ -22,7 +22,7 @@ struct Invocation {
 
 struct IngestOptions {
   std::vector<std::string> paths;
-  std::string store;
+  std::string store = "default";
   std::vector<std::string> excludes;
   bool prune = false;
   bool quiet = false;
@@ -30,13 +30,13 @@ struct IngestOptions {
 
 struct AskOptions {
   std::vector<std::string> words;  // The question; "-" reads it from standard input.
-  std::string store;
+  std::string store = "default";
   std::string model;
 };
 
 struct SearchOptions {
   std::vector<std::string> words;
-  std::string store;
+  std::string store = "default";
   int results = 0;  // 0: retrieval.results of the configuration.
 };
 

@@ -69,7 +69,7 @@ void print_summary(const IngestSummary& summary, Terminal& out) {
   if (table.empty()) table.row({"none", "", ""});
   table.print(out);
   if (summary.taken() > 0) {
-    out.line(fmt::format("{} chunks in {} ({:.0f} chunks/s, {}/s) into store \"{}\"", format_count(summary.chunks),
+    out.line(fmt::format("{} {} in {} ({:.0f} chunks/s, {}/s) into store \"{}\"", format_count(summary.chunks), summary.chunks == 1 ? "chunk" : "chunks",
                          format_duration(summary.elapsed),
                          per_second(static_cast<double>(summary.chunks), summary.elapsed),
                          format_bytes(per_second(static_cast<double>(summary.bytes), summary.elapsed)), summary.store));

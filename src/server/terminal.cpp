@@ -165,6 +165,7 @@ void Table::print(Terminal& terminal) const {
       out += is_number(cells[i]) ? padding + cells[i] : cells[i] + (last ? "" : padding);
       if (!last) out += "  ";
     }
+    out.resize(out.find_last_not_of(' ') + 1);
     if (terminal.interactive()) out = fit_columns(out, terminal.columns());
     terminal.line(heading ? terminal.styled(Style::bold, out) : out);
   };

@@ -1,35 +1,14 @@
 #include "server/terminal.h"
 
-#include <cstdlib>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "server/captured_terminal_for_test.h"
 
 namespace ragtime::server {
 namespace {
 
 using ::testing::ElementsAre;
-
-Environment no_environment() {
-  return [](std::string_view) { return std::optional<std::string>("xterm"); };
-}
-
-class CapturedTerminal {
- public:
-  CapturedTerminal() : file_(std::tmpfile()), terminal_(file_, no_environment()) {}
-  ~CapturedTerminal() { std::fclose(file_); }
-  Terminal& operator*() { return terminal_; }
-  std::string text() {
-    std::string out(static_cast<std::size_t>(std::ftell(file_)), '\0');
-    std::rewind(file_);
-    out.resize(std::fread(out.data(), 1, out.size(), file_));
-    return out;
-  }
-
- private:
-  std::FILE* file_;
-  Terminal terminal_;
-};
 
 TEST(DisplayWidth, EastAsianEmojiAndCombining) {
   EXPECT_EQ(display_width("abc"), 3u);

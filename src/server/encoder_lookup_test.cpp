@@ -1,0 +1,58 @@
+#include "server/encoder_lookup.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/id.h"
+
+namespace ragtime::server {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class EncoderLookupTest : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(models_); }
+  void TearDown() override { fs::remove_all(models_); }
+  fs::path add(const std::string& name) {
+    fs::create_directories(models_ / name);
+    std::ofstream(models_ / name / "config.json") << "{}";
+    return models_ / name;
+  }
+  fs::path models_ = fs::path(::testing::TempDir()) / make_id("models-");
+};
+
+TEST_F(EncoderLookupTest, ANameUnderTheDataDirectory) {
+  const fs::path directory = add("bge");
+  const auto found = find_encoder({"bge", "auto"}, models_);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->directory, directory);
+  EXPECT_EQ(found->name, "bge");
+}
+
+TEST_F(EncoderLookupTest, ADirectory) {
+  const fs::path directory = add("bge");
+  const auto found = find_encoder({directory.string() + "/", "auto"}, "/nowhere");
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->name, "bge");
+}
+
+TEST_F(EncoderLookupTest, EmptyMeansNoneAndSaysNothing) {
+  const auto found = find_encoder({"", "auto"}, models_);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_FALSE(found->directory.has_value());
+  EXPECT_EQ(found->notice, "");
+}
+
+TEST_F(EncoderLookupTest, AModelAskedForByNameMustBeThere) {
+  const auto found = find_encoder({"bge", "auto"}, models_);
+  ASSERT_TRUE(found.has_error());
+  EXPECT_EQ(found.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(found.error().message, HasSubstr("ragtime model add"));
+}
+
+}  // namespace
+}  // namespace ragtime::server
