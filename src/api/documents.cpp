@@ -78,6 +78,16 @@ Task<Result<storage::BlobInfo>> read_body(Environment& env, http::Request& reque
   co_return co_await upload.finish();
 }
 
+// The content that the path had so far; empty when it is new.
+Task<Result<std::string>> former_content(Environment& env, std::string store_id, std::string path,
+                                         RequestContext& context) {
+  const auto find = [&] { return env.database.find_document_by_path(store_id, path); };
+  auto former = co_await env.blocking.run(context, find);
+  if (former.has_value()) co_return former->sha256;
+  if (former.error().code == ErrorCode::not_found) co_return std::string();
+  co_return former.error();
+}
+
 }  // namespace
 
 Task<Result<http::Response>> put_document(Environment& env, http::Request& request, RequestContext& context) {
@@ -90,8 +100,10 @@ Task<Result<http::Response>> put_document(Environment& env, http::Request& reque
   file.filename = display_filename(file.path);
   const std::string path = file.path;
   const std::string sha256 = file.blob.sha256;
+  const auto former = co_await former_content(env, store.id, path, context);
   auto result = co_await env.ingestor.ingest(std::move(file), context);
   co_await release_blob(env, sha256, context);
+  if (former.has_value() && !former->empty() && *former != sha256) co_await drop_blob(env, *former, context);
   if (result.has_error()) co_return result.error();
   co_return json_reply(ingested_object(*result, store.id, path));
 }

@@ -354,19 +354,19 @@ TEST_F(ServiceTest, BatchesAttachManyFiles) {
 }
 
 TEST_F(ServiceTest, DocumentsArePutByPathOnceAndReplaced) {
-  const std::string path = "/v1/vector_stores/default/documents/%2Fhome%2Fme%2Fa%20b.md";
+  const std::string path = "/v1/vector_stores/default/documents/%2Fhome%2Fme%2Fa%20b.txt";
   EXPECT_EQ(call("GET", "/v1/vector_stores/default/documents").status, 200) << "before the first document";
   const Reply added = call("PUT", path, "# Title\n\nThe pump is green.\n");
   ASSERT_EQ(added.status, 200) << added.body;
   EXPECT_EQ(added.text("outcome"), "added");
-  EXPECT_EQ(added.text("path"), "/home/me/a b.md");
+  EXPECT_EQ(added.text("path"), "/home/me/a b.txt");
   EXPECT_EQ(call("PUT", path, "# Title\n\nThe pump is green.\n").text("outcome"), "unchanged");
   EXPECT_EQ(blob_count(), 1u);
   EXPECT_EQ(call("PUT", path, "# Title\n\nThe pump is yellow.\n").text("outcome"), "replaced");
 
   const json::value listed = call("GET", "/v1/vector_stores/default/documents?prefix=/home/").parsed();
   ASSERT_EQ(listed.at("data").as_array().size(), 1u);
-  EXPECT_EQ(listed.at("data").at(0).at("path"), "/home/me/a b.md");
+  EXPECT_EQ(listed.at("data").at(0).at("path"), "/home/me/a b.txt");
   EXPECT_EQ(listed.at("data").at(0).at("sha256"), json::value(sha256_hex("# Title\n\nThe pump is yellow.\n")));
   EXPECT_TRUE(call("GET", "/v1/vector_stores/default/documents?prefix=/etc").parsed().at("data").as_array().empty());
 
@@ -375,7 +375,7 @@ TEST_F(ServiceTest, DocumentsArePutByPathOnceAndReplaced) {
   EXPECT_EQ(call("DELETE", path).status, 200);
   EXPECT_EQ(call("DELETE", path).status, 404);
   EXPECT_EQ(blob_count(), 0u);
-  EXPECT_EQ(call("PUT", "/v1/vector_stores/nowhere/documents/a.md", "x").status, 404);
+  EXPECT_EQ(call("PUT", "/v1/vector_stores/nowhere/documents/a.txt", "x").status, 404);
 }
 
 TEST_F(ServiceTest, ResponsesCiteAndAreStored) {
