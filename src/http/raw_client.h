@@ -22,7 +22,11 @@ class RawClient {
   explicit RawClient(std::uint16_t port) { connect(port); }
   RawClient() : socket_(loop_) { socket_.open(boost::asio::ip::tcp::v4()); }
 
-  void connect(std::uint16_t port) { socket_.connect({boost::asio::ip::address_v4::loopback(), port}, error_); }
+  void connect(std::uint16_t port) {
+    socket_.connect({boost::asio::ip::address_v4::loopback(), port}, error_);
+    boost::system::error_code ignored;
+    socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  }
 
   void send(std::string_view bytes) { boost::asio::write(socket_, boost::asio::buffer(bytes), error_); }
 

@@ -248,6 +248,7 @@ TEST_F(HttpLifecycle, AnUploadThatIsCutCancels) {
 }
 
 TEST_F(HttpLifecycle, DrainClosesIdleConnectionsAndFinishesRequests) {
+  config_.threads = 1;  // So that the idle connection's end shows that the busy one's loop drains too.
   Flag finish;
   route("GET", "/", [&](Request&, RequestContext& context) -> Task<Response> {
     running_.raise();
@@ -278,9 +279,11 @@ TEST_F(HttpLifecycle, DrainCancelsWhatOutlivesTheGrace) {
   RawClient client(port());
   client.send(kGet);
   ASSERT_TRUE(running_.wait());
-  server_->drain();
+  std::thread draining([&] { server_->drain(); });
   EXPECT_TRUE(cancelled_.wait());
   EXPECT_THAT(client.read_all(), EndsWith("woken"));
+  client.close();
+  draining.join();
 }
 
 TEST_F(HttpLifecycle, StopCancelsAndIsIdempotent) {
