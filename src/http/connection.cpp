@@ -81,12 +81,13 @@ ConnectionPool& ConnectionPool::of(const asio::any_io_executor& executor) {
       asio::query(executor, asio::execution::context_as<asio::execution_context&>));
 }
 
-std::unique_ptr<Connection> ConnectionPool::take(const std::string& key, std::chrono::milliseconds keep_alive) {
+std::unique_ptr<Connection> ConnectionPool::take(const std::string& pool_key, std::chrono::milliseconds keep_alive) {
   const auto oldest = std::chrono::steady_clock::now() - keep_alive;
-  std::erase_if(idle_, [&](const Idle& idle) { return idle.key == key && idle.since < oldest; });
+  std::erase_if(idle_, [&](const Idle& idle) { return idle.key == pool_key && idle.since < oldest; });
   // The youngest first: the others are then closed by time when they are not needed.
   while (true) {
-    const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& idle) { return idle.key == key; });
+    const auto found =
+        std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& idle) { return idle.key == pool_key; });
     if (found == idle_.rend()) return nullptr;
     auto connection = std::move(found->connection);
     idle_.erase(std::next(found).base());
@@ -94,10 +95,10 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& key, std::ch
   }
 }
 
-void ConnectionPool::put(const std::string& key, std::unique_ptr<Connection> connection, std::size_t idle_max) {
+void ConnectionPool::put(const std::string& pool_key, std::unique_ptr<Connection> connection, std::size_t idle_max) {
   if (idle_max == 0) return;
   if (idle_.size() >= idle_max) idle_.erase(idle_.begin());
-  idle_.push_back({key, std::move(connection), std::chrono::steady_clock::now()});
+  idle_.push_back({pool_key, std::move(connection), std::chrono::steady_clock::now()});
 }
 
 }  // namespace ragtime::http

@@ -56,10 +56,10 @@ class ConnectionPool final : public asio::execution_context::service {
 
   explicit ConnectionPool(asio::execution_context& context) : service(context) {}
 
-  // Null when there is none. `key` names the client and the origin.
-  std::unique_ptr<Connection> take(const std::string& key, std::chrono::milliseconds keep_alive);
+  // Null when there is none. `pool_key` names the client and the origin.
+  std::unique_ptr<Connection> take(const std::string& pool_key, std::chrono::milliseconds keep_alive);
   // Closes the oldest one when there are more than `idle_max`.
-  void put(const std::string& key, std::unique_ptr<Connection> connection, std::size_t idle_max);
+  void put(const std::string& pool_key, std::unique_ptr<Connection> connection, std::size_t idle_max);
 
  private:
   struct Idle {

@@ -260,9 +260,14 @@ class Extractor {
     return sentence;
   }
 
+  // The quote as running text: line breaks and indentation of prose mean nothing to the reader.
   static std::string shown(const std::string& quote, PieceKind kind) {
-    std::string text = quote;
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::string text;
+    for (const char c : quote) {
+      const bool space = c == ' ' || c == '\n' || c == '\t';
+      if (space && (text.empty() || text.back() == ' ')) continue;
+      text.push_back(space ? ' ' : c);
+    }
     if (kind == PieceKind::code && text.find('`') == std::string::npos) return "`" + text + "`";
     return text;
   }

@@ -53,6 +53,18 @@ TEST(Extractive, CitationIsTheExactRangeOfTheDocument) {
   EXPECT_EQ(text::slice_code_points(hit.chunk.text, citation.begin - 50, citation.end - 50), citation.quote);
 }
 
+TEST(Extractive, LineBreaksAndIndentationOfProseAreNotShown) {
+  const std::string text =
+      "      The preferred form for making modifications includes but is not\n"
+      "      limited to the source code of the turbine.";
+  const auto sentences = extract_sentences("What does the preferred form include?", {hit_of("a.txt", text)}, 1);
+  ASSERT_THAT(sentences, SizeIs(1));
+  EXPECT_EQ(
+      sentences[0].text,
+      "The preferred form for making modifications includes but is not limited to the source code of the turbine.");
+  EXPECT_NE(text.find(sentences[0].citation.quote), std::string::npos);
+}
+
 TEST(Extractive, ANumberIsPreferredWhereOneIsAskedFor) {
   const std::vector hits = {hit_of("a.md",
                                    "Reduce batch_size when memory is short. The batch_size matters a lot.\n\n"

@@ -210,6 +210,20 @@ TEST(Chunker, SubstantialMainPartsStayApart) {
   EXPECT_EQ(chunks[1].heading_path, "Second");
 }
 
+TEST(Chunker, HeadingPathsAreWhatAReaderSees) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"## **Step two**: `run` [the tool](https://example.com/a)", "Step two: run the tool"},
+      {"# C#", "C#"},
+      {"# Closed ##", "Closed"},
+      {"# a_b [not a link]", "a_b [not a link]"},
+      {"# [broken](link", "[broken](link"},
+  };
+  for (const auto& [markdown, path] : cases) {
+    const auto document = DocumentBuilder().heading(1, markdown).paragraph(sentences(3)).build();
+    EXPECT_EQ(chunk_document(document, {}).at(0).heading_path, path);
+  }
+}
+
 TEST(Chunker, AHeadingIsNeverLeftBehindItsText) {
   DocumentBuilder builder;
   for (int i = 0; i < 30; ++i)

@@ -12,17 +12,40 @@ namespace {
 constexpr std::size_t kHeadingBytesMax = 200;
 
 // One line without Markdown's # marks.
+// "**Bold** and [a link](url)" as a reader sees it: "Bold and a link".
+std::string without_markup(std::string_view markdown) {
+  std::string plain;
+  for (std::size_t i = 0; i < markdown.size(); ++i) {
+    const std::string_view rest = markdown.substr(i);
+    if (rest.starts_with("**") || rest.starts_with("__")) {
+      ++i;
+    } else if (const std::size_t target = rest.find("]("); rest.front() == '[' && target != std::string_view::npos) {
+      const std::size_t close = rest.find(')', target);
+      if (close == std::string_view::npos) return plain.append(rest);
+      plain.append(without_markup(rest.substr(1, target - 1)));
+      i += close;
+    } else if (rest.front() != '`') {
+      plain.push_back(rest.front());
+    }
+  }
+  return plain;
+}
+
 std::string heading_text(std::string_view raw) {
   constexpr std::string_view kBlanks = " \t\n\r";
   const std::size_t begin = raw.find_first_not_of(" \t\n\r#");
   if (begin == std::string_view::npos) return {};
   std::string line;
-  for (const char c : raw.substr(begin)) {
+  for (const char c : without_markup(raw.substr(begin))) {
     const bool is_blank = kBlanks.find(c) != std::string_view::npos;
     if (is_blank && !line.empty() && line.back() == ' ') continue;
     line += is_blank ? ' ' : c;
   }
-  while (!line.empty() && (line.back() == ' ' || line.back() == '#')) line.pop_back();
+  while (line.ends_with(' ')) line.pop_back();
+  // A closing run of # stands after a space; the one of "C#" belongs to the name.
+  const std::size_t last = line.find_last_not_of('#');
+  if (last != std::string::npos && line[last] == ' ') line.resize(last);
+  while (line.ends_with(' ')) line.pop_back();
   return std::string(truncate_utf8(line, kHeadingBytesMax));
 }
 
