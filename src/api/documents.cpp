@@ -118,7 +118,7 @@ Task<Result<http::Response>> list_documents(Environment& env, http::Request& req
   const std::string prefix = query_value(request, "prefix");
   const auto list = [&] { return env.database.list_documents_by_path(store->id, prefix); };
   RAGTIME_CO_TRY(const auto documents, co_await env.blocking.run(context, list));
-  for (const auto& document : documents) items.push_back(document_object(document));
+  for (const auto& document : documents) items.push_back(document_object(document, env.ingestor.is_current(document)));
   co_return json_reply(list_object(std::move(items), false));
 }
 

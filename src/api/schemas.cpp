@@ -176,7 +176,8 @@ constexpr std::string_view kResponseSchemas = R"json({
   "Document": {"type": "object", "properties": {"object": {"type": "string", "const": "ragtime.document"},
     "path": {"type": "string"}, "file_id": {"type": "string"}, "filename": {"type": "string"}, "sha256":
     {"type": "string"}, "status": {"type": "string"}, "chunks": {"type": "integer"}, "created_at": {"type":
-    "integer"}}},
+    "integer"}, "current": {"type": "boolean", "description":
+    "Whether putting the same content again would change nothing; false after an embedding model was added."}}},
   "DocumentList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
     {"type": "array", "items": {"$ref": "#/components/schemas/Document"}}, "first_id": {"type": ["string",
     "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",

@@ -161,11 +161,16 @@ json::object batch_object(const storage::BatchRecord& batch) {
   return object;
 }
 
-json::object document_object(const storage::DocumentRecord& document) {
-  return {{"object", "ragtime.document"},   {"path", document.path},
-          {"file_id", document.file_id},    {"filename", document.filename},
-          {"sha256", document.sha256},      {"status", status_name(document.status)},
-          {"chunks", document.chunk_count}, {"created_at", document.created_at}};
+json::object document_object(const storage::DocumentRecord& document, bool current) {
+  return {{"object", "ragtime.document"},
+          {"path", document.path},
+          {"file_id", document.file_id},
+          {"filename", document.filename},
+          {"sha256", document.sha256},
+          {"status", status_name(document.status)},
+          {"chunks", document.chunk_count},
+          {"created_at", document.created_at},
+          {"current", current}};
 }
 
 json::object attributes_object(const Attributes& attributes) {

@@ -26,7 +26,8 @@ json::object vector_store_object(const storage::VectorStoreRecord& store, std::i
 json::object store_file_object(const storage::DocumentRecord& document);
 json::object batch_object(const storage::BatchRecord& batch);
 // A file of `ragtime ingest` in its store.
-json::object document_object(const storage::DocumentRecord& document);
+// `current`: ingesting the same content again would change nothing.
+json::object document_object(const storage::DocumentRecord& document, bool current);
 json::object attributes_object(const Attributes& attributes);
 json::object metadata_object(const storage::Metadata& metadata);
 

@@ -104,6 +104,9 @@ class Engine {
   // Errors: not_found (a store), invalid_argument, too_large (a query).
   virtual Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) = 0;
 
+  // Whether documents get vectors: a model is loaded.
+  virtual bool embeds() const = 0;
+
   struct Statistics {
     std::size_t stores = 0;
     std::size_t chunks = 0;

@@ -43,6 +43,7 @@ class HybridEngine final : public Engine {
   Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                     Attributes attributes, RequestContext& context) override;
   Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) override;
+  bool embeds() const override { return embedder_ != nullptr; }
   Statistics statistics() const override;
 
  private:

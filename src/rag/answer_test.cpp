@@ -39,6 +39,7 @@ class FakeEngine final : public engine::Engine {
   Task<Result<void>> set_attributes(std::string, std::string, std::string, Attributes, RequestContext&) override {
     co_return Result<void>();
   }
+  bool embeds() const override { return false; }
   Statistics statistics() const override { return {}; }
 
   engine::SearchResults results;

@@ -160,6 +160,9 @@ class QueueIngestor final : public Ingestor {
   Result<void> start() override;
   void stop() override;
   Task<Result<IngestResult>> ingest(IngestFile file, RequestContext& context) override;
+  bool is_current(const DocumentRecord& document) const override {
+    return document.status == DocumentStatus::completed && (document.embedded || !with_.engine.embeds());
+  }
   void enqueue(std::string tenant, std::string store_id, std::string file_id) override;
   Task<Result<storage::VectorStoreRecord>> ensure_store(std::string tenant, std::string name,
                                                         RequestContext& context) override;
@@ -244,7 +247,7 @@ Task<Result<IngestResult>> QueueIngestor::ingest_locked(const IngestFile& file, 
   RAGTIME_CO_TRY(const auto lock, co_await path_lock(file).acquire(context));
   auto lookup = [&] { return find_former(file); };
   RAGTIME_CO_TRY(const auto former, co_await with_.blocking.run(context, std::move(lookup)));
-  if (former && former->sha256 == file.blob.sha256 && former->status == DocumentStatus::completed) {
+  if (former && former->sha256 == file.blob.sha256 && is_current(*former)) {
     reports_.unchanged();
     IngestResult unchanged;
     unchanged.outcome = IngestOutcome::unchanged;

@@ -64,9 +64,13 @@ class Ingestor {
   // Stops taking work, cancels what runs (the rows stay in_progress) and joins. Idempotent.
   virtual void stop() = 0;
 
-  // Same path and same content: unchanged, at the price of one lookup. Same path, other content: replaced, in one
-  // commit. Errors: those of the parser (the file's fault), of the engine (ours); nothing has changed then.
+  // Same path, same content and is_current(): unchanged, at the price of one lookup. Same path otherwise: replaced, in
+  // one commit. Errors: those of the parser (the file's fault), of the engine (ours); nothing has changed then.
   virtual Task<Result<IngestResult>> ingest(IngestFile file, RequestContext& context) = 0;
+
+  // Whether ingesting the same content again would be `unchanged`: it is completed, and has vectors if a model is
+  // loaded. So documents that were taken without a model get their vectors when they are ingested with one.
+  virtual bool is_current(const storage::DocumentRecord& document) const = 0;
 
   // Takes attached documents (rows in_progress) to completed or failed, in the background.
   virtual void enqueue(std::string tenant, std::string store_id, std::string file_id) = 0;

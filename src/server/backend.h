@@ -27,6 +27,7 @@ struct StoredDocument {
   std::string path;
   std::string file_id;
   std::string sha256;
+  bool current = true;  // Putting the same content again would change nothing.
 };
 
 struct Question {

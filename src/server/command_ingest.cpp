@@ -108,7 +108,9 @@ Task<Result<void>> learn_known(Run& run) {
   for (const auto& prefix : prefixes) {
     auto listing = run.backend.list_documents(run.options.store, prefix, run.context);
     RAGTIME_CO_TRY(const auto documents, co_await std::move(listing));
-    for (const auto& document : documents) run.known.insert_or_assign(document.path, document.sha256);
+    for (const auto& document : documents) {
+      run.known.insert_or_assign(document.path, document.current ? document.sha256 : std::string());
+    }
   }
   co_return Result<void>();
 }

@@ -52,7 +52,8 @@ class DirectBackend final : public Backend {
       if (found.has_error()) return found.error();
       RAGTIME_TRY(auto documents, runtime_->database->list_documents_by_path(found->id, prefix));
       for (auto& document : documents) {
-        out.push_back({std::move(document.path), std::move(document.file_id), std::move(document.sha256)});
+        const bool current = runtime_->ingestor->is_current(document);
+        out.push_back({std::move(document.path), std::move(document.file_id), std::move(document.sha256), current});
       }
       return out;
     };

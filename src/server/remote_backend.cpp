@@ -39,7 +39,8 @@ class RemoteBackend final : public Backend {
     auto sent = call("GET", std::move(target), {}, context);
     RAGTIME_CO_TRY(const json::object reply, co_await std::move(sent));
     for (const auto& item : list_member(reply, "data")) {
-      out.push_back({text_member(item, "path"), text_member(item, "file_id"), text_member(item, "sha256")});
+      out.push_back({text_member(item, "path"), text_member(item, "file_id"), text_member(item, "sha256"),
+                     flag_member(item, "current")});
     }
     co_return out;
   }

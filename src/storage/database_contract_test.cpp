@@ -459,6 +459,7 @@ TEST_P(DatabaseContract, CommitCompletesTheDocument) {
   EXPECT_EQ(document.chunk_count, 2);
   EXPECT_EQ(document.usage_bytes, 6 + 5 + 12);
   EXPECT_EQ(document.title, "A title");
+  EXPECT_TRUE(document.embedded);
   EXPECT_EQ(document.chunk_size, 400);
   EXPECT_EQ(database().get_document_text("vs_1", "file-1").value(), "你好world");
 

@@ -69,7 +69,8 @@ struct DocumentRecord {
   std::int64_t created_at = 0;
   std::int64_t usage_bytes = 0;  // Text and vectors of its chunks.
   std::int64_t chunk_count = 0;
-  // Joined from the file when read; ignored when written.
+  // Derived when read; ignored when written.
+  bool embedded = false;         // Some of its chunks have vectors.
   std::string filename;
   std::string sha256;
   std::string title;  // Of the parsed text; written by commit_document, empty before.

@@ -43,6 +43,7 @@ Result<DocumentRecord> read_document(Columns& columns) {
   document.filename = columns.text();
   document.sha256 = columns.text();
   document.title = columns.text();
+  document.embedded = columns.integer() != 0;
   return document;
 }
 

@@ -118,7 +118,7 @@ class ChunkScan {
  public:
   ChunkScan(Connection& connection, std::string_view store_id)
       : statement_(connection, "SELECT " + std::string(kChunkColumns) + ", c.embedding, " +
-                                   std::string(kDocumentColumns) +
+                                   std::string(kDocumentColumnsOfChunk) +
                                    " FROM chunks c CROSS JOIN documents d ON d.seq = c.document"
                                    " CROSS JOIN files f ON f.id = d.file_id"
                                    " WHERE c.store = (SELECT seq FROM stores WHERE id = ?) ORDER BY c.id") {

@@ -91,6 +91,21 @@ def test_ask_cites_and_shows_timings(ragtime, tree):
     assert "on its back" in piped
 
 
+def test_documents_taken_without_a_model_get_vectors_once_there_is_one(tmp_path):
+    from conftest import MODEL
+    if not MODEL.exists():
+        pytest.skip(f"{MODEL} is missing; scripts/fetch_model.sh gets it")
+    note = tmp_path / "note.txt"
+    note.write_text("The physician examined her patient.")
+    without, with_model = Server(tmp_path / "data"), Server(tmp_path / "data", with_model=False)
+    with_model.config = tmp_path / "with-model.toml"
+    with_model.config.write_text(f'[encoder]\nmodel = "{MODEL}"\n')
+    assert ingest(without, note)[1]["added"] == 1 and not found(without, "doctor")
+    assert ingest(without, note)[1]["unchanged"] == 1
+    assert ingest(with_model, note)[1]["replaced"] == 1 and found(with_model, "doctor") == ["note.txt"]
+    assert ingest(with_model, note)[1]["unchanged"] == 1
+
+
 def test_asking_an_unknown_store(ragtime):
     done = ragtime.run("ask", "x", "--store", "nowhere", check=False)
     assert done.returncode == 1 and "nowhere" in done.stderr and len(done.stderr.strip().splitlines()) == 1
