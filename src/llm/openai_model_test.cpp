@@ -26,7 +26,7 @@ constexpr const char* kStop = R"({"choices":[{"index":0,"delta":{},"finish_reaso
 constexpr const char* kUsage = R"({"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":2}})";
 
 std::string chunk(std::string_view bytes) {
-  std::array<char, 16> size;
+  std::array<char, 24> size{};
   std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
   return size.data() + std::string(bytes) + "\r\n";
 }
