@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <tuple>
 
 #include <unicode/uchar.h>
@@ -65,8 +66,9 @@ Result<WordPiece> WordPiece::create(WordPieceConfig config) {
   const auto [unknown, first, last] = std::tuple(config.unknown, config.first, config.last);
   WordPiece tokenizer(std::move(config));
   RAGTIME_TRY(tokenizer.unknown_, tokenizer.find_special(unknown));
-  RAGTIME_TRY(tokenizer.first_, tokenizer.find_special(first));
-  RAGTIME_TRY(tokenizer.last_, tokenizer.find_special(last));
+  RAGTIME_TRY(const TokenId first_id, tokenizer.find_special(first));
+  RAGTIME_TRY(const TokenId last_id, tokenizer.find_special(last));
+  tokenizer.template_ = SequenceTemplate::bert(first_id, last_id);
   return tokenizer;
 }
 
@@ -94,9 +96,19 @@ std::pair<std::size_t, const WordPiece::SpecialToken*> WordPiece::next_special(s
   return {text.size(), nullptr};
 }
 
-std::vector<TokenId> WordPiece::encode(std::string_view text, std::size_t tokens_max) const {
-  std::vector<TokenId> ids{first_};
-  const std::size_t count_max = tokens_max - 1;
+TokenSequence WordPiece::encode(std::string_view text, std::size_t tokens_max) const {
+  return template_.assemble(encode_text(text, template_.text_tokens(tokens_max)), tokens_max);
+}
+
+TokenPair WordPiece::encode_pair(std::string_view first, std::string_view second, std::size_t tokens_max) const {
+  // Which text is the longer one is only known from all of their tokens.
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  return template_.assemble(encode_text(first, kAll), encode_text(second, kAll), tokens_max);
+}
+
+// At least the first `count_max` tokens, or all.
+TokenSequence WordPiece::encode_text(std::string_view text, std::size_t count_max) const {
+  TokenSequence ids;
   while (ids.size() < count_max) {
     const auto [position, special] = next_special(text);
     encode_plain(text.substr(0, position), count_max, ids);
@@ -104,14 +116,12 @@ std::vector<TokenId> WordPiece::encode(std::string_view text, std::size_t tokens
     ids.push_back(special->id);
     text.remove_prefix(position + special->text.size());
   }
-  ids.resize(std::min(ids.size(), count_max));
-  ids.push_back(last_);
   return ids;
 }
 
 // Works through stretches between ASCII white space, which never influence each other, so that a long text costs
 // no more than the tokens that are kept.
-void WordPiece::encode_plain(std::string_view text, std::size_t count_max, std::vector<TokenId>& out) const {
+void WordPiece::encode_plain(std::string_view text, std::size_t count_max, TokenSequence& out) const {
   constexpr std::string_view kSpace = " \t\n\r";
   std::size_t begin = text.find_first_not_of(kSpace);
   while (begin != std::string_view::npos && out.size() < count_max) {
@@ -121,7 +131,7 @@ void WordPiece::encode_plain(std::string_view text, std::size_t count_max, std::
   }
 }
 
-void WordPiece::encode_word(const std::u32string& word, std::vector<TokenId>& out) const {
+void WordPiece::encode_word(const std::u32string& word, TokenSequence& out) const {
   if (word.size() > word_chars_max_) return out.push_back(unknown_);
   const EncodedWord encoded = to_utf8(word);
   const std::size_t count_before = out.size();

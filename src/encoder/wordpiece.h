@@ -14,10 +14,10 @@
 
 #include "base/result.h"
 #include "encoder/bert_normalizer.h"
+#include "encoder/sequence_template.h"
+#include "encoder/tokenizer.h"
 
 namespace ragtime::encoder {
-
-using TokenId = std::int32_t;
 
 struct WordPieceConfig {
   std::vector<std::pair<std::string, TokenId>> vocabulary;  // Ids are unique and not negative.
@@ -31,7 +31,7 @@ struct WordPieceConfig {
   std::size_t word_chars_max = 100;  // A longer word is unknown.
 };
 
-class WordPiece {
+class WordPiece final : public Tokenizer {
  public:
   // From tokenizer.json, else vocab.txt with tokenizer_config.json.
   // Errors: not_found, corrupt, unsupported (another tokenizer model or normalizer); the message names the file.
@@ -39,11 +39,11 @@ class WordPiece {
   // Errors: corrupt when a named special token is not in the vocabulary.
   static Result<WordPiece> create(WordPieceConfig config);
 
-  // [CLS], the text's tokens cut so that all fit into `tokens_max` (at least 2), [SEP].
-  std::vector<TokenId> encode(std::string_view text, std::size_t tokens_max) const;
+  TokenSequence encode(std::string_view text, std::size_t tokens_max) const override;
+  TokenPair encode_pair(std::string_view first, std::string_view second, std::size_t tokens_max) const override;
 
-  TokenId id_max() const { return id_max_; }
-  std::size_t cjk_entries() const;  // Vocabulary entries with a Chinese, Japanese or Korean character.
+  TokenId id_max() const override { return id_max_; }
+  std::size_t cjk_entries() const override;
 
  private:
   struct Hash {
@@ -60,8 +60,9 @@ class WordPiece {
   Result<TokenId> find_special(const std::string& token) const;
   const SpecialToken* special_at(std::string_view text) const;
   std::pair<std::size_t, const SpecialToken*> next_special(std::string_view text) const;
-  void encode_plain(std::string_view text, std::size_t count_max, std::vector<TokenId>& out) const;
-  void encode_word(const std::u32string& word, std::vector<TokenId>& out) const;
+  TokenSequence encode_text(std::string_view text, std::size_t count_max) const;
+  void encode_plain(std::string_view text, std::size_t count_max, TokenSequence& out) const;
+  void encode_word(const std::u32string& word, TokenSequence& out) const;
 
   BertNormalizer normalizer_;
   std::size_t word_chars_max_;
@@ -70,8 +71,7 @@ class WordPiece {
   std::vector<SpecialToken> special_;
   std::string special_first_bytes_;  // The bytes that a special token may begin with.
   TokenId unknown_ = 0;
-  TokenId first_ = 0;
-  TokenId last_ = 0;
+  SequenceTemplate template_;
   TokenId id_max_ = 0;
 };
 
