@@ -38,7 +38,7 @@ for path in "${paths[@]}"; do
 done
 if [ ${#paths[@]} -eq 0 ]; then
   paths=(examples/docs)
-  : "${question:=How long does the warranty of the Kestrel heat pump last?}"
+  : "${question:=What does the constitution say about freedom of speech?}"
 else
   : "${question:=What are these documents about?}"
 fi
@@ -102,7 +102,7 @@ else
   server=$!
   trap 'kill "$server" 2>/dev/null; exit 130' INT TERM
   until [ -e "$data/server.json" ] && answers; do
-    kill -0 "$server" 2>/dev/null || { echo "the server did not start:" >&2; tail -n 3 "$log" >&2; exit 1; }
+    kill -0 "$server" 2>/dev/null || { echo "the server did not start:" >&2; tail -n 1 "$log" >&2; exit 1; }
     sleep 0.1
   done
   trap - INT TERM

@@ -70,12 +70,12 @@ bool is_required(const json::object& schema, std::string_view name) {
 }
 
 std::string schema_section(std::string_view name, const json::object& schema) {
-  std::string out = fmt::format("<details id=\"schema-{0}\"><summary><code>{0}</code></summary>\n", escape_html(name));
+  std::string out = fmt::format("<section id=\"schema-{0}\"><h3><code>{0}</code></h3>\n", escape_html(name));
   if (const std::string_view text = text_of(schema, "description"); !text.empty()) {
     out += fmt::format("<p>{}</p>\n", escape_html(text));
   }
   const json::value* properties = schema.if_contains("properties");
-  if (!properties) return out + fmt::format("<p>{}</p></details>\n", type_text(schema));
+  if (!properties) return out + fmt::format("<p>{}</p></section>\n", type_text(schema));
   out += "<table><tr><th>Field</th><th>Type</th><th></th></tr>\n";
   for (const auto& property : properties->as_object()) {
     const json::object* details = property.value().if_object();
@@ -83,7 +83,7 @@ std::string schema_section(std::string_view name, const json::object& schema) {
                        is_required(schema, property.key()) ? " *" : "", type_text(property.value()),
                        details ? escape_html(text_of(*details, "description")) : "");
   }
-  return out + "</table></details>\n";
+  return out + "</table></section>\n";
 }
 
 std::string body_link(std::string_view label, std::string_view schema) {

@@ -135,7 +135,9 @@ Task<Result<http::Response>> create_embeddings(Environment& env, http::Request& 
   auto embeddings = co_await env.embedder->embed(wanted.inputs, encoder::EmbedPurpose::document, context);
   timer.stop();
   if (embeddings.has_error()) co_return embeddings.error();
-  co_return json_reply(embeddings_object(wanted, *embeddings));
+  // Writing a million numbers takes too long for an event loop.
+  const auto write = [&]() -> Result<http::Response> { return json_reply(embeddings_object(wanted, *embeddings)); };
+  co_return co_await env.blocking.run(context, write);
 }
 
 }  // namespace ragtime::api

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api/json_text.h"
+#include "text/utf8.h"
 
 namespace ragtime::api {
 namespace {
@@ -13,6 +14,18 @@ constexpr std::string_view kDefectMessage =
 json::value text_or_null(std::string_view text) {
   if (text.empty()) return nullptr;
   return json::string(text);
+}
+
+// Messages may repeat what a path or a header said, which need not be UTF-8 as JSON must.
+std::string as_utf8(std::string_view bytes) {
+  std::string out;
+  for (std::size_t position = 0; position < bytes.size();) {
+    const std::size_t begin = position;
+    text::next_code_point(bytes, position);
+    const std::string_view piece = bytes.substr(begin, position - begin);
+    out += text::is_valid_utf8(piece) ? piece : std::string_view("\xEF\xBF\xBD");
+  }
+  return out;
 }
 
 std::string_view code_of(const Error& error) {
@@ -85,7 +98,7 @@ ErrorShape shape_of(ErrorCode code) {
 
 json::object error_object(const Error& error) {
   json::object object;
-  object["message"] = error.code == ErrorCode::internal ? json::string(kDefectMessage) : json::string(error.message);
+  object["message"] = error.code == ErrorCode::internal ? std::string(kDefectMessage) : as_utf8(error.message);
   object["type"] = json::string(shape_of(error.code).type);
   object["param"] = text_or_null(error.param);
   object["code"] = text_or_null(code_of(error));

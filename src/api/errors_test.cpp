@@ -47,6 +47,11 @@ TEST(Errors, HideTheInsideOfDefects) {
   EXPECT_TRUE(error.at("param").is_null());
 }
 
+TEST(Errors, AreValidUtf8WhateverTheyRepeat) {
+  const json::object error = body_of(error_response(make_error(ErrorCode::not_found, "No file '\xff灯' exists.")));
+  EXPECT_EQ(error.at("message"), "No file '\xEF\xBF\xBD灯' exists.");
+}
+
 TEST(Errors, AnUnknownModelHasOpenAisCode) {
   const json::object error = body_of(error_response(make_error(ErrorCode::not_found, "none", "model")));
   EXPECT_EQ(error.at("code"), "model_not_found");

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kResultsMax = 50;
 constexpr double kWeightMax = 1e6;
+constexpr std::int64_t kActivitySeconds = 60;  // How exactly a store remembers when it was last used.
 
 void read_weights(const JsonNode& node, engine::SearchRequest& search) {
   if (!node.present()) return;
@@ -68,7 +69,7 @@ Result<void> check_store(Environment& env, const std::string& tenant, const std:
     return make_error(ErrorCode::invalid_argument, fmt::format("The vector store '{}' has expired.", id),
                       std::move(param));
   }
-  if (!store->expires_after_days) return {};
+  if (!store->expires_after_days || now - store->last_active_at < kActivitySeconds) return {};
   store->last_active_at = now;
   return env.database.update_store(*store);
 }

@@ -86,6 +86,12 @@ index::Filter read_any(const JsonNode& node, int depth) {
   return compound ? read_compound(node, *op, depth) : read_comparison(node, *op);
 }
 
+std::size_t count_nodes(const index::Filter& filter) {
+  std::size_t count = 1;
+  for (const index::Filter& child : filter.children) count += count_nodes(child);
+  return count;
+}
+
 // The fields of an object within OpenAI's limits on their number and names.
 std::vector<std::pair<std::string, JsonNode>> read_pairs(const JsonNode& node) {
   auto members = node.members();
@@ -106,7 +112,11 @@ std::vector<std::pair<std::string, JsonNode>> read_pairs(const JsonNode& node) {
 
 std::optional<index::Filter> read_filter(const JsonNode& node) {
   if (!node.present()) return std::nullopt;
-  return read_any(node, 1);
+  index::Filter filter = read_any(node, 1);
+  if (count_nodes(filter) > kFilterNodesMax) {
+    node.reject(fmt::format("Invalid '{}': at most {} conditions are allowed in all.", node.path(), kFilterNodesMax));
+  }
+  return filter;
 }
 
 Attributes read_attributes(const JsonNode& node) {

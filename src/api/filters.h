@@ -11,7 +11,8 @@
 
 namespace ragtime::api {
 
-inline constexpr std::size_t kFilterChildrenMax = 100;
+inline constexpr std::size_t kFilterChildrenMax = 100;  // Of one compound filter.
+inline constexpr std::size_t kFilterNodesMax = 1000;    // In all.
 
 // Nothing when the node is absent.
 std::optional<index::Filter> read_filter(const JsonNode& node);

@@ -90,6 +90,16 @@ TEST(Filters, AreBoundInDepthAndWidth) {
   EXPECT_EQ(read(fmt::format(R"({{"type":"and","filters":[{}]}})", many)).param, "filters.filters");
 }
 
+TEST(Filters, AreBoundInAll) {
+  const auto wide = [](const std::string& each) {
+    std::string list;
+    for (int i = 0; i < 100; ++i) list += (i ? "," : "") + each;
+    return fmt::format(R"({{"type":"or","filters":[{}]}})", list);
+  };
+  EXPECT_EQ(read(wide(nested(1))).param, "");
+  EXPECT_NE(read(wide(wide(nested(1)))).message.find("at most 1000 conditions"), std::string::npos);
+}
+
 Error error_of(std::string_view body, void (*take)(const JsonNode& root)) {
   auto document = JsonDocument::parse(body);
   take(document->root());

@@ -49,6 +49,8 @@ struct Mistake {
   void (*read)(const JsonNode& root);
   std::string param;
   std::string part_of_message;
+
+  friend std::ostream& operator<<(std::ostream& out, const Mistake& mistake) { return out << mistake.body; }
 };
 
 class JsonMistakes : public testing::TestWithParam<Mistake> {};

@@ -9,7 +9,7 @@ Result<storage::VectorStoreRecord> get_store(storage::Database& database, const 
                                              const std::string& text, bool by_name) {
   auto store = database.get_store(tenant, text);
   const auto missing = [&] { return store.has_error() && store.error().code == ErrorCode::not_found; };
-  if (missing() && by_name) store = database.find_store_by_name(tenant, text);
+  if (missing() && by_name && !text.empty()) store = database.find_store_by_name(tenant, text);
   if (missing()) return store_not_found(text, "vector_store_id");
   return store;
 }

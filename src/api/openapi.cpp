@@ -59,6 +59,11 @@ json::object request_body(const RouteSpec& route) {
   return body;
 }
 
+// Answers come as server-sent events when the request says "stream": true.
+bool is_streamed(const RouteSpec& route) {
+  return route.kind == RouteKind::answer && route.method == "POST";
+}
+
 json::object success_response(const RouteSpec& route) {
   json::object response{{"description", "OK"}};
   if (route.response == "bytes") {
@@ -66,7 +71,9 @@ json::object success_response(const RouteSpec& route) {
   } else if (route.response == "text") {
     response["content"] = content_of("text/plain", json::object{{"type", "string"}});
   } else {
-    response["content"] = content_of("application/json", schema_reference(route.response));
+    json::object content = content_of("application/json", schema_reference(route.response));
+    if (is_streamed(route)) content["text/event-stream"] = json::object{{"schema", {{"type", "string"}}}};
+    response["content"] = std::move(content);
   }
   return response;
 }

@@ -74,6 +74,16 @@ TEST(OpenApi, ExamplesAreJson) {
   }
 }
 
+TEST(OpenApi, SaysWhatIsStreamed) {
+  const json::value& paths = document().at("paths");
+  const auto types = [&](std::string_view path) {
+    return paths.at(path).at("post").at("responses").at("200").at("content").as_object();
+  };
+  EXPECT_EQ(types("/v1/responses").at("text/event-stream").at("schema").at("type"), "string");
+  EXPECT_TRUE(types("/v1/chat/completions").contains("text/event-stream"));
+  EXPECT_FALSE(types("/v1/embeddings").contains("text/event-stream"));
+}
+
 TEST(OpenApi, NeedsNoKeyForHealthOnly) {
   std::set<std::string> open;
   for (const RouteSpec& route : route_table()) {

@@ -495,6 +495,8 @@ TEST_F(ServiceTest, WrongAnswersRequestsNameTheParameter) {
   EXPECT_EQ(param(responses, R"({"input":"x","include":["everything"]})"), "include[0]");
   EXPECT_EQ(param(responses, R"({"input":"x","model":"gpt-99"})"), "model");
   EXPECT_EQ(param(responses, R"({"input":"x","model":"ragtime-extractive@nowhere"})"), "model");
+  create_store("{}");
+  EXPECT_EQ(param(responses, R"({"input":"x","model":"ragtime-extractive@"})"), "model") << "no store has no name";
   EXPECT_EQ(param(responses, R"({"input":"x","text":{"format":{"type":"json_object"}}})"), "text.format");
   const std::string chat = "/v1/chat/completions";
   EXPECT_EQ(param(chat, R"({})"), "messages");

@@ -60,6 +60,17 @@ Task<Result<storage::VectorStoreRecord>> write_update(Environment& env, storage:
   co_return co_await env.blocking.run(context, update);
 }
 
+void log_leftover(Environment& env, const std::string& store_id, const Error& error) {
+  env.log.warning("store_not_removed",
+                  {{"store", std::string_view(store_id)}, {"message", std::string_view(error.message)}});
+}
+
+// A store without the files that it was asked for would surprise more than none.
+Task<> undo_create(Environment& env, std::string store_id, RequestContext& context) {
+  auto removed = co_await env.engine.remove_store(context.tenant(), store_id, context);
+  if (removed.has_error()) log_leftover(env, store_id, removed.error());
+}
+
 }  // namespace
 
 Task<Result<http::Response>> create_vector_store(Environment& env, http::Request& request, RequestContext& context) {
@@ -70,7 +81,11 @@ Task<Result<http::Response>> create_vector_store(Environment& env, http::Request
   };
   RAGTIME_CO_TRY_DONE(co_await env.blocking.run(context, insert));
   if (!create.files.items.empty()) {
-    RAGTIME_CO_TRY_DONE(co_await attach_batch(env, create.store.id, create.files, context));
+    auto attached = co_await attach_batch(env, create.store.id, create.files, context);
+    if (attached.has_error()) {
+      co_await undo_create(env, create.store.id, context);
+      co_return attached.error();
+    }
   }
   RAGTIME_CO_TRY(const auto store, co_await find_store(env, create.store.id, context));
   co_return json_reply(vector_store_object(store, env.clock.unix_seconds()));

@@ -92,7 +92,7 @@ Result<ProgramOutput> run_program(std::vector<std::string> arguments, std::size_
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!complete) return make_error(ErrorCode::too_large, arguments[0] + " printed too much");
-  output.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  output.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   return output;
 }
 

@@ -10,7 +10,7 @@
 namespace ragtime::documents {
 
 struct ProgramOutput {
-  int exit_code = 0;  // Or -1 when a signal ended it.
+  int exit_code = 0;  // The negated signal when one ended it.
   std::string out;
   std::string err;  // Its first kilobytes.
 };

@@ -1,3 +1,5 @@
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -107,6 +109,23 @@ TEST(HtmlTest, ManyUnclosedParagraphsAreNotNested) {
 TEST(HtmlTest, BrokenMarkupStillGivesText) {
   EXPECT_THAT(outline(parsed("<b>un<i>closed</b> text</p><td>cell</td>&unknown; &#0; a<")),
               ElementsAre(::testing::HasSubstr("unclosed text"), ::testing::HasSubstr("&unknown;")));
+}
+
+TEST(HtmlTest, AnyDamageGivesAWellFormedDocument) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const std::string_view pieces[] = {
+      "<table>",  "<tr>",       "<td>",         "</table>",      "<ul>",       "<li>",  "</ul>",  "<pre>",  "</pre>",
+      "<h2>",     "</h2>",      "<blockquote>", "</blockquote>", "<br>",       "<p>",   "</div>", "<div>",  "文字",
+      " words\n", "&#x10FFFF;", "&lt;",         "\xE4\xB8",      "<!--",       "-->",   "<svg>",  "</svg>", "<b>",
+      "</b>",     "\x01",       "<dl><dt>",     "<select>",      "<template>", "<math>"};
+  for (int round = 0; round < 2000; ++round) {
+    std::string html = "<!doctype html>";
+    for (int i = 0; i < 30; ++i) html += pieces[random() % std::size(pieces)];
+    const auto document = parse_html(html, named("page.html"));
+    ASSERT_TRUE(document.has_error() || is_well_formed(*document)) << html;
+  }
 }
 
 TEST(HtmlTest, LimitOfText) {

@@ -1,3 +1,5 @@
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,6 +74,24 @@ TEST(MarkdownTest, UnclosedFenceReachesTheEnd) {
 
 TEST(MarkdownTest, WindowsLineEndsAndTabs) {
   EXPECT_THAT(outline(parsed("# A\r\n\r\n-\tone\r\n-\ttwo\r\n")), ElementsAre("heading1:# A", "list:-\tone\n-\ttwo"));
+}
+
+TEST(MarkdownTest, AnyMixtureIsWellFormed) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const std::string_view pieces[] = {"# ",     "## ",   "\n",      "\n\n",     "===\n",     "---\n",
+                                     "- ",     "1. ",   "> ",      "```\n",    "~~~",       "|a|b|\n|-|-|\n",
+                                     "| 1 |",  "文字",  "words",   "    ",     "\t",        "<div>",
+                                     "</div>", "<!-- ", "-->",     "[a]: b\n", "[^1]: c\n", "[ ] ",
+                                     "\\",     "`",     "* * *\n", "\r\n",     "&amp;"};
+  for (int round = 0; round < 3000; ++round) {
+    std::string source = round % 7 == 0 ? "---\n" : "";
+    for (int i = 0; i < 25; ++i) source += pieces[random() % std::size(pieces)];
+    const auto document = parse_markdown(source, named("file.md"));
+    ASSERT_TRUE(document.has_value());
+    ASSERT_TRUE(is_well_formed(*document)) << source;
+  }
 }
 
 TEST(MarkdownTest, DeepNestingIsHarmless) {

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include <signal.h>
+
 #include "documents/child_program.h"
 #include "documents/document_builder.h"
 #include "documents/file_parser.h"
@@ -22,7 +24,8 @@ Error explain_failure(const ProgramOutput& output) {
   if (contains(output.err, "Incorrect password")) {
     return make_error(ErrorCode::invalid_argument, "encrypted: remove the password first");
   }
-  if (contains(output.err, "Out of memory") || contains(output.err, "bad_alloc") || output.exit_code == -1) {
+  if (output.exit_code == -SIGXCPU) return make_error(ErrorCode::deadline_exceeded, "reading the PDF takes too long");
+  if (contains(output.err, "Out of memory") || contains(output.err, "bad_alloc")) {
     return make_error(ErrorCode::too_large, "the PDF needs more memory than its parser may use");
   }
   return make_error(ErrorCode::invalid_argument, "damaged: not a readable PDF");
@@ -98,19 +101,34 @@ std::string join_lines(const std::vector<std::string_view>& lines) {
   return text.take();
 }
 
-void add_page(DocumentBuilder& builder, std::string_view page, int number) {
-  text::Block block;
-  block.page = number;
+bool is_page_number(std::string_view text) {
+  return text.size() <= 8 && text.find_first_not_of("0123456789-–— ") == std::string_view::npos &&
+         text.find_first_of("0123456789") != std::string_view::npos;
+}
+
+std::vector<std::string> paragraphs_of(std::string_view page) {
+  std::vector<std::string> paragraphs;
   std::vector<std::string_view> lines;
   for (const std::string_view line : split(page, '\n')) {
     const std::size_t begin = line.find_first_not_of(" \t\r");
     if (begin != std::string_view::npos) {
       lines.push_back(line.substr(begin, line.find_last_not_of(" \t\r") - begin + 1));
     } else if (!lines.empty()) {
-      builder.add(block, join_lines(std::exchange(lines, {})));
+      paragraphs.push_back(join_lines(std::exchange(lines, {})));
     }
   }
-  if (!lines.empty()) builder.add(block, join_lines(lines));
+  if (!lines.empty()) paragraphs.push_back(join_lines(lines));
+  return paragraphs;
+}
+
+// Leaves out the number at the head or foot of the page.
+void add_page(DocumentBuilder& builder, std::string_view page, int number) {
+  text::Block block;
+  block.page = number;
+  std::vector<std::string> paragraphs = paragraphs_of(page);
+  if (paragraphs.size() > 1 && is_page_number(paragraphs.back())) paragraphs.pop_back();
+  if (paragraphs.size() > 1 && is_page_number(paragraphs.front())) paragraphs.erase(paragraphs.begin());
+  for (const std::string& paragraph : paragraphs) builder.add(block, paragraph);
 }
 
 // What word processors write where nobody gave a title.

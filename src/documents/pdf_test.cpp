@@ -1,7 +1,6 @@
-#include <cstdlib>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "documents/child_program.h"
 #include "documents/testing/block_text.h"
@@ -67,6 +66,11 @@ TEST_F(PdfTest, WrappedLinesBecomeSentences) {
                           "else happens before the deadline is known to everybody."));
 }
 
+TEST_F(PdfTest, PageNumbersAreNoText) {
+  EXPECT_THAT(outline(parsed(make_pdf({"12\n\n\n\nFirst words\n\n\n\n- 3 -", "1984"}))),
+              ElementsAre("paragraph:First words", "paragraph:1984"));
+}
+
 TEST_F(PdfTest, EncryptedIsRefused) {
   const Error error = refused(make_pdf({"secret"}, {.encrypted = true}));
   EXPECT_EQ(error.code, ErrorCode::invalid_argument);
@@ -120,6 +124,12 @@ TEST(ChildProgramTest, CollectsBothStreamsAndTheExitCode) {
   EXPECT_EQ(output->out, "out\n");
   EXPECT_EQ(output->err, "err\n");
   EXPECT_EQ(output->exit_code, 3);
+}
+
+TEST(ChildProgramTest, SignalIsTold) {
+  const auto output = run_program({"sh", "-c", "kill -ABRT $$"}, 100);
+  ASSERT_TRUE(output.has_value());
+  EXPECT_EQ(output->exit_code, -SIGABRT);
 }
 
 TEST(ChildProgramTest, MissingProgram) {

@@ -93,7 +93,7 @@ Error nonsense() {
 // Codes that a worker may answer with; anything else is a defect.
 bool is_answer(ErrorCode code) {
   return code == ErrorCode::invalid_argument || code == ErrorCode::unsupported || code == ErrorCode::too_large ||
-         code == ErrorCode::unavailable || code == ErrorCode::internal;
+         code == ErrorCode::unavailable || code == ErrorCode::deadline_exceeded || code == ErrorCode::internal;
 }
 
 Result<text::Document> read_document(Reader& in) {

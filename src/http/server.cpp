@@ -59,6 +59,19 @@ class ConnectionCount {
   std::size_t refused_ = 0;
 };
 
+Response plain_error(int status, const Error& error) {
+  Response response;
+  response.status = status;
+  response.headers.set("Content-Type", "text/plain; charset=utf-8");
+  response.body = error.message + "\n";
+  return response;
+}
+
+ServerHooks with_error_hook(ServerHooks hooks) {
+  if (!hooks.error) hooks.error = plain_error;
+  return hooks;
+}
+
 }  // namespace
 
 struct Server::State {
@@ -66,7 +79,7 @@ struct Server::State {
         telemetry::Metrics& registry)
       : config(std::move(config_value)),
         router(std::move(router_value)),
-        hooks(std::move(hooks_value)),
+        hooks(with_error_hook(std::move(hooks_value))),
         log(logger),
         metrics(registry) {}
 
@@ -147,9 +160,7 @@ void Server::State::stop_accepting() {
 
 Server::Server(ServerConfig config, Router router, ServerHooks hooks, telemetry::Logger& log,
                telemetry::Metrics& metrics)
-    : state_(std::make_unique<State>(std::move(config), std::move(router), std::move(hooks), log, metrics)) {
-  RAGTIME_CHECK(state_->hooks.error != nullptr);
-}
+    : state_(std::make_unique<State>(std::move(config), std::move(router), std::move(hooks), log, metrics)) {}
 
 Server::~Server() {
   stop();

@@ -1,9 +1,12 @@
-// Server: HTTP/1.1 on Beast coroutines, one event loop per thread with SO_REUSEPORT. Knows no product.
+// Server: HTTP/1.1 on coroutines, one event loop per thread, one listening socket whose connections are dealt to the
+// loops in turn. (Not SO_REUSEPORT: with it a second process could share the port in silence.) Knows no product.
 //
 // Every request gets a RequestContext (id, deadline of its route) that is cancelled when the client goes away, and an
-// x-request-id header on its reply. Over the connection limit new connections are refused with 503.
+// x-request-id header on its reply. The client's leaving is noticed once its body has been read, and while it is read.
+// Over the connection limit new connections are refused with 503.
 // Drain: stop accepting, answer what runs with `Connection: close`, then close; after the grace period cancel the rest.
-// Thread safety: start, drain and stop from one thread; handlers run on the event loops and must not block them.
+// Thread safety: start, drain and stop from one thread; handlers run on the event loops and must not block them. A
+// handler that goes on after its context was cancelled holds up stop().
 #pragma once
 
 #include <chrono>
@@ -37,7 +40,8 @@ struct ServerConfig {
 struct ServerHooks {
   // Runs before any handler (host, origin and key checks, tenant of the context); an engaged value is the reply.
   std::function<Task<std::optional<Response>>(Request&, const Route&, RequestContext&)> before;
-  // Makes the reply for errors of HTTP itself: 404, 405, 408, 413, 400, 431, 503, and 500 for an exception.
+  // Makes the reply for errors of HTTP itself: 404, 405, 408, 413, 400, 431, 503, and 500 for an exception. Plain text
+  // when not set.
   std::function<Response(int status, const Error& error)> error;
 };
 

@@ -220,6 +220,13 @@ TEST_F(HttpServer, UnknownPathsAndMethodsGoThroughTheErrorHook) {
   EXPECT_THAT(client.read_reply(), EndsWith("hello"));
 }
 
+TEST_F(HttpServer, ErrorsArePlainTextWithoutAHook) {
+  hooks_.error = nullptr;
+  start();
+  EXPECT_THAT(exchange(get("/nothing")),
+              AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("text/plain"), EndsWith("path\n")));
+}
+
 TEST_F(HttpServer, MalformedRequestsAreAnswered400AndClosed) {
   route("GET", "/", hello);
   route("POST", "/", echo);

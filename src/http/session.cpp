@@ -172,6 +172,7 @@ Task<std::optional<RequestHead>> Session::read_head() {
   parser_.reset();
   if (wire_.buffer().size() == 0) {
     if (loop_.draining) co_return std::nullopt;
+    wire_.release_memory();
     idle_ = true;
     const bool arrived = co_await wire_.fill(kHeadReadBytes, steady_clock::now() + server_.config.idle_timeout);
     idle_ = false;
@@ -384,12 +385,13 @@ void Session::watch_client(Exchange& exchange) {
 }
 
 void Session::log_exception(const Exchange& exchange, std::string_view event, std::exception_ptr failure) {
-  std::string what = "unknown exception";
+  std::string what;
   try {
     std::rethrow_exception(failure);
   } catch (const std::exception& error) {
     what = error.what();
   } catch (...) {
+    what = "not a std::exception";
   }
   server_.log.error(event, {{"request_id", exchange.context.request_id()},
                             {"method", exchange.request.method},

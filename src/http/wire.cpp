@@ -39,6 +39,10 @@ Wire::~Wire() {
   unwatch();
 }
 
+void Wire::release_memory() {
+  if (buffer_.capacity() > 2 * kReadAheadBytes) buffer_.shrink_to_fit();
+}
+
 Task<bool> Wire::fill(std::size_t bytes_max, Time deadline) {
   RAGTIME_CHECK(!watch_);
   late_ = false;

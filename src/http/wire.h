@@ -30,6 +30,8 @@ class Wire {
 
   // Unread bytes; parsers take from its front.
   boost::beast::flat_buffer& buffer() { return buffer_; }
+  // Gives back what a large request made the empty buffer grow to, so that idle connections stay small.
+  void release_memory();
 
   // Reads up to `bytes_max` more bytes into the buffer. False at the end of the stream, when it is broken, late or
   // closed, or when the buffer is full. Precondition: not watching.

@@ -54,8 +54,9 @@ class ChatModel {
   virtual const std::string& name() const = 0;
 
   // Success only after the upstream ended its answer properly (finish_reason seen); a cut stream is unavailable.
-  // Errors: unavailable, resource_exhausted (upstream 429), deadline_exceeded, cancelled, invalid_argument (upstream
-  // 4xx, with its message), internal.
+  // Errors: unavailable (also a time limit of ours, and a key, address or model name that the upstream refuses),
+  // resource_exhausted (upstream 429), invalid_argument (other upstream 4xx, with its message), deadline_exceeded and
+  // cancelled (the caller's own), internal.
   virtual Task<Result<ChatOutcome>> answer(ChatRequest request, ChatSink sink, RequestContext& context) = 0;
 };
 

@@ -25,35 +25,54 @@ std::int64_t integer(const json::object& object, std::string_view key) {
   return value->to_number<std::int64_t>(ignored);
 }
 
+// The choice with index 0; a server asked for one answer may leave the index out.
 const json::object* first_choice(const json::object& chunk) {
   const json::value* choices = chunk.if_contains("choices");
-  if (choices == nullptr || !choices->is_array() || choices->get_array().empty()) return nullptr;
-  return choices->get_array().front().if_object();
+  if (choices == nullptr || !choices->is_array()) return nullptr;
+  for (const json::value& value : choices->get_array()) {
+    const json::object* choice = value.if_object();
+    if (choice != nullptr && integer(*choice, "index") == 0) return choice;
+  }
+  return nullptr;
 }
 
-std::string content_of(const json::object& choice) {
-  const json::object* delta = child_object(choice, "delta");
-  const json::value* content = delta == nullptr ? nullptr : delta->if_contains("content");
-  return content != nullptr && content->is_string() ? std::string(content->get_string()) : std::string();
+std::string_view text_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view{};
 }
 
-std::optional<FinishReason> finish_reason_of(const json::object& choice) {
-  const json::value* reason = choice.if_contains("finish_reason");
-  if (reason == nullptr || !reason->is_string()) return std::nullopt;
-  const std::string_view name = reason->get_string();
+bool is_output(const json::object& delta) {
+  if (delta.contains("tool_calls")) return true;
+  for (const std::string_view key : {"content", "reasoning", "reasoning_content"}) {
+    if (!text_of(delta, key).empty()) return true;
+  }
+  return false;
+}
+
+FinishReason finish_reason_of(std::string_view name) {
   if (name == "length") return FinishReason::length;
   if (name == "content_filter") return FinishReason::content_filter;
   if (name == "tool_calls" || name == "function_call") return FinishReason::tool_calls;
   return FinishReason::stop;
 }
 
+// vLLM ends a request that it could not serve with these.
+bool is_failure(std::string_view finish_reason) {
+  return finish_reason == "abort" || finish_reason == "error";
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text::truncate_utf8(text, kMessageBytesMax));
+  for (char& c : line) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  return line;
+}
+
 std::string error_text(const json::value& error) {
-  if (error.is_string()) return std::string(error.get_string());
+  if (error.is_string()) return one_line(error.get_string());
   if (const json::object* object = error.if_object()) {
-    const json::value* message = object->if_contains("message");
-    if (message != nullptr && message->is_string()) return std::string(message->get_string());
+    if (const auto message = text_of(*object, "message"); !message.empty()) return one_line(message);
   }
-  return json::serialize(error);
+  return one_line(json::serialize(error));
 }
 
 }  // namespace
@@ -64,8 +83,17 @@ Result<std::string> ChatStream::take(std::string_view data) {
     done_ = true;
     return std::string();
   }
+  return take_object(data, "delta");
+}
+
+Result<std::string> ChatStream::take_whole(std::string_view body) {
+  done_ = true;
+  return take_object(body, "message");
+}
+
+Result<std::string> ChatStream::take_object(std::string_view text, std::string_view part) {
   boost::system::error_code failure;
-  const json::value value = json::parse(data, failure);
+  const json::value value = json::parse(text, failure);
   const json::object* chunk = failure ? nullptr : value.if_object();
   if (chunk == nullptr) return make_error(ErrorCode::unavailable, "the model server sent an event that is not JSON");
   if (const json::value* error = chunk->if_contains("error"); error != nullptr && !error->is_null()) {
@@ -76,8 +104,14 @@ Result<std::string> ChatStream::take(std::string_view data) {
   }
   const json::object* choice = first_choice(*chunk);
   if (choice == nullptr) return std::string();
-  if (auto reason = finish_reason_of(*choice)) finish_reason_ = reason;
-  return content_of(*choice);
+  if (const auto reason = text_of(*choice, "finish_reason"); !reason.empty()) {
+    if (is_failure(reason)) return make_error(ErrorCode::unavailable, "the model server gave the answer up");
+    finish_reason_ = finish_reason_of(reason);
+  }
+  const json::object* delta = child_object(*choice, part);
+  if (delta == nullptr) return std::string();
+  producing_ = producing_ || is_output(*delta);
+  return std::string(text_of(*delta, "content"));
 }
 
 Result<ChatOutcome> ChatStream::finish() const {
@@ -90,11 +124,11 @@ std::string upstream_message(std::string_view body) {
   const json::value value = json::parse(body, failure);
   if (!failure && value.is_object()) {
     if (const json::value* error = value.get_object().if_contains("error")) return error_text(*error);
-    if (const json::value* message = value.get_object().if_contains("message"); message && message->is_string()) {
-      return std::string(message->get_string());
+    for (const std::string_view key : {"message", "detail"}) {
+      if (const auto message = text_of(value.get_object(), key); !message.empty()) return one_line(message);
     }
   }
-  return std::string(text::truncate_utf8(body, kMessageBytesMax));
+  return one_line(body);
 }
 
 }  // namespace ragtime::llm

@@ -16,6 +16,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kEventBytesMax = 4u << 20;
 constexpr std::size_t kErrorBodyBytesMax = 64u << 10;
+constexpr std::size_t kWholeBodyBytesMax = 16u << 20;
 
 std::string request_body(const std::string& model, const ChatRequest& request) {
   json::object body;
@@ -40,10 +41,18 @@ std::string request_body(const std::string& model, const ChatRequest& request) {
   return json::serialize(body);
 }
 
+bool refuses_our_key(int status) {
+  return status == 401 || status == 403;
+}
+
+bool is_json(const http::Headers& headers) {
+  return headers.find("content-type").value_or("").starts_with("application/json");
+}
+
 ErrorCode code_of_status(int status) {
   if (status == 429) return ErrorCode::resource_exhausted;
-  // Our key for the upstream is wrong, not the caller's: nothing in the caller's request can mend it.
-  if (status == 401 || status == 403 || status == 404) return ErrorCode::unavailable;
+  // Our key, address or model name is wrong, or it is too slow: nothing in the caller's request can mend that.
+  if (refuses_our_key(status) || status == 404 || status == 405 || status == 408) return ErrorCode::unavailable;
   if (status >= 400 && status < 500) return ErrorCode::invalid_argument;
   return ErrorCode::unavailable;
 }
@@ -63,7 +72,13 @@ class OpenAiModel final : public ChatModel {
     http::ClientStream& reply = **opened;
     if (reply.status() != 200) co_return co_await refusal(reply, opening);
     std::string text;
-    auto outcome = co_await relay(reply, sink, first_token, total, text);
+    // A GCC 12 conditional expression must not hold co_await.
+    Result<ChatOutcome> outcome = ChatOutcome{};
+    if (is_json(reply.headers())) {
+      outcome = co_await relay_whole(reply, sink, opening, text);
+    } else {
+      outcome = co_await relay(reply, sink, first_token, total, text);
+    }
     if (outcome.has_error()) co_return upstream_error(outcome.error(), context, "stopped in the middle of its answer");
     if (outcome->usage.estimated) estimate_usage(request, text, outcome->usage);
     co_return outcome;
@@ -86,12 +101,11 @@ class OpenAiModel final : public ChatModel {
     http::SseParser parser;
     ChatStream stream;
     while (!stream.done()) {
-      RequestContext wait(total, text.empty() ? first_token : Deadline::after(config_.idle_timeout));
+      RequestContext wait(total, stream.producing() ? Deadline::after(config_.idle_timeout) : first_token);
       auto bytes = co_await reply.read_some(wait);
       if (bytes.has_error()) {
-        // Some servers close without the last chunk; the finish_reason is what counts.
-        if (auto finished = stream.finish(); finished.has_value() && bytes.error().code == ErrorCode::unavailable)
-          break;
+        // Some servers close without the last chunk, or wait with it; the finish_reason is what counts.
+        if (stream.finish().has_value() && total.check().has_value()) break;
         co_return bytes.error();
       }
       if (bytes->empty()) break;
@@ -108,16 +122,37 @@ class OpenAiModel final : public ChatModel {
     co_return stream.finish();
   }
 
-  Task<Result<ChatOutcome>> refusal(http::ClientStream& reply, RequestContext& context) const {
+  // The answer of a server that does not stream.
+  Task<Result<ChatOutcome>> relay_whole(http::ClientStream& reply, const ChatSink& sink, RequestContext& context,
+                                        std::string& text) const {
+    RAGTIME_CO_TRY(const std::string body, co_await read_body(reply, kWholeBodyBytesMax, context));
+    ChatStream stream;
+    RAGTIME_CO_TRY(text, stream.take_whole(body));
+    RAGTIME_CO_TRY(const ChatOutcome outcome, stream.finish());
+    if (!text.empty()) RAGTIME_CO_TRY_DONE(co_await sink(text));
+    co_return outcome;
+  }
+
+  static Task<Result<std::string>> read_body(http::ClientStream& reply, std::size_t bytes_max,
+                                             RequestContext& context) {
     std::string body;
-    while (body.size() < kErrorBodyBytesMax) {
-      auto bytes = co_await reply.read_some(context);
-      if (bytes.has_error() || bytes->empty()) break;
-      body += *bytes;
+    while (body.size() < bytes_max) {
+      RAGTIME_CO_TRY(const std::string bytes, co_await reply.read_some(context));
+      if (bytes.empty()) break;
+      body += bytes;
     }
-    std::string message = "the model server of '" + config_.name + "' answered " + std::to_string(reply.status()) +
-                          ": " + upstream_message(body);
-    co_return make_error(code_of_status(reply.status()), std::move(message));
+    co_return body;
+  }
+
+  Task<Result<ChatOutcome>> refusal(http::ClientStream& reply, RequestContext& context) const {
+    const int status = reply.status();
+    const auto body = co_await read_body(reply, kErrorBodyBytesMax, context);
+    std::string message = "the model server of '" + config_.name + "' answered " + std::to_string(status) + ": ";
+    // Its own words may repeat the key.
+    message += refuses_our_key(status) ? "it refuses the configured key"
+               : body.has_value()      ? upstream_message(*body)
+                                       : body.error().message;
+    co_return make_error(code_of_status(status), std::move(message));
   }
 
   // A timeout that is not the caller's own deadline is the upstream's fault.

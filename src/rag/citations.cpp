@@ -102,7 +102,7 @@ class MarkerReader {
   }
 
   void skip_spaces() {
-    while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+    while (at_ < std::min(text_.size(), kMarkerBytesMax) && is_space(text_[at_])) ++at_;
   }
 
   bool read_number(std::vector<std::size_t>& numbers, bool range) {
@@ -172,7 +172,7 @@ bool holds_numbers(std::string_view claim, const std::unordered_set<std::string>
 CitationStream::CitationStream(std::vector<const engine::SearchHit*> sources) : sources_(std::move(sources)) {}
 
 std::vector<CitationEvent> CitationStream::feed(std::string_view delta) {
-  pending_ += delta;
+  received_ += delta;
   advance(false);
   return std::exchange(events_, {});
 }
@@ -183,24 +183,26 @@ std::vector<CitationEvent> CitationStream::finish() {
 }
 
 void CitationStream::advance(bool final) {
-  while (!pending_.empty() && step(final)) {
+  while (!pending().empty() && step(final)) {
   }
+  received_.erase(0, taken_);
+  taken_ = 0;
 }
 
 bool CitationStream::step(bool final) {
-  if (pending_.front() == '`') return step_backticks(final);
+  if (pending().front() == '`') return step_backticks(final);
   if (code_ticks_ > 0) {
     // Inline code ends with its paragraph, whatever the model forgot.
-    if (code_ticks_ < 3 && pending_.starts_with("\n\n")) code_ticks_ = 0;
-    if (code_ticks_ > 0 && code_ticks_ < 3 && pending_ == "\n" && !final) return false;
+    if (code_ticks_ < 3 && pending().starts_with("\n\n")) code_ticks_ = 0;
+    if (code_ticks_ > 0 && code_ticks_ < 3 && pending() == "\n" && !final) return false;
     return step_plain(final);
   }
   return step_marker(final);
 }
 
 bool CitationStream::step_backticks(bool final) {
-  const std::size_t run = std::min(pending_.find_first_not_of('`'), pending_.size());
-  if (run == pending_.size() && !final) return false;
+  const std::size_t run = std::min(pending().find_first_not_of('`'), pending().size());
+  if (run == pending().size() && !final) return false;
   if (code_ticks_ == 0) {
     code_ticks_ = run;
   } else if (code_ticks_ == run) {
@@ -212,12 +214,12 @@ bool CitationStream::step_backticks(bool final) {
 
 // At white space with a marker behind it, at a marker, or at plain text.
 bool CitationStream::step_marker(bool final) {
-  const std::size_t spaces = std::min(pending_.find_first_not_of(" \t"), pending_.size());
-  if (spaces > kSpacesMax) return take(1), true;
-  const std::string_view rest = std::string_view(pending_).substr(spaces);
+  const std::size_t spaces = std::min(pending().find_first_not_of(" \t"), pending().size());
+  if (spaces > kSpacesMax) return take(spaces - kSpacesMax), true;
+  const std::string_view rest = pending().substr(spaces);
   if (rest.empty()) {
     if (!final) return false;
-    return take(pending_.size()), true;
+    return take(pending().size()), true;
   }
   const Marker marker = MarkerReader(rest).read();
   if (marker.match == Match::incomplete && !final) return false;
@@ -230,7 +232,7 @@ bool CitationStream::step_marker(bool final) {
   const bool is_link = rest.substr(marker.length).starts_with('(');
   const bool is_element = is_word(before) && marker.numbers == std::vector<std::size_t>{0};
   if (is_link || is_element) return take(spaces + marker.length), true;
-  pending_.erase(0, spaces + marker.length);
+  taken_ += spaces + marker.length;
   if (!after_marker_) cited_here_.clear();
   space_before_marker_ = (after_marker_ && space_before_marker_) || spaces > 0;
   after_marker_ = true;
@@ -241,15 +243,15 @@ bool CitationStream::step_marker(bool final) {
 // Plain bytes up to the next one that could begin something else, in whole code points.
 bool CitationStream::step_plain(bool final) {
   constexpr std::string_view kSpecial = " \t[`\n\xE3";
-  std::size_t end = std::min(pending_.find_first_of(kSpecial, 1), pending_.size());
-  if (end == pending_.size() && !final) end -= unfinished_bytes(pending_);
+  std::size_t end = std::min(pending().find_first_of(kSpecial, 1), pending().size());
+  if (end == pending().size() && !final) end -= unfinished_bytes(pending());
   take(end);
   return end > 0;
 }
 
 void CitationStream::take(std::size_t bytes) {
-  emit(std::string_view(pending_).substr(0, bytes));
-  pending_.erase(0, bytes);
+  emit(pending().substr(0, bytes));
+  taken_ += bytes;
 }
 
 void CitationStream::emit(std::string_view text) {

@@ -37,18 +37,20 @@ class CitationStream {
 
  private:
   void advance(bool final);
-  // Handles the beginning of pending_; false when more bytes are needed to tell what it is.
+  std::string_view pending() const { return std::string_view(received_).substr(taken_); }
+  // Handles the beginning of pending(); false when more bytes are needed to tell what it is.
   bool step(bool final);
   bool step_backticks(bool final);
   bool step_marker(bool final);
   bool step_plain(bool final);
   void emit(std::string_view text);
-  void take(std::size_t bytes);  // Moves bytes from pending_ to the text.
+  void take(std::size_t bytes);  // Moves bytes from pending() to the text.
   void cite_number(std::size_t number);
   std::string_view cited_sentence() const;
 
   const std::vector<const engine::SearchHit*> sources_;
-  std::string pending_;
+  std::string received_;
+  std::size_t taken_ = 0;  // Bytes of received_ that are dealt with.
   std::string text_;
   std::size_t code_points_ = 0;          // Of text_.
   std::size_t code_ticks_ = 0;           // Backticks that opened the code we are in; 0 outside.

@@ -17,11 +17,16 @@ bool is_ascii_alnum(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-// Letters of other scripts start above U+00BF; dashes, frames and emoji do not count.
+// Letters of other scripts start above U+00BF; punctuation, frames and emoji do not count.
+bool is_letter_beyond_ascii(char32_t c) {
+  const bool is_sign = (c >= 0x2000 && c < 0x3040) || (c >= 0x1F000 && c < 0x1FB00);
+  return c >= 0xC0 && !is_sign;
+}
+
 bool has_words(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const char32_t c = text::next_code_point(text, at);
-    if (c < 0x80 ? is_ascii_alnum(static_cast<char>(c)) : c >= 0xC0 && !(c >= 0x2000 && c < 0x3040)) return true;
+    if (c < 0x80 ? is_ascii_alnum(static_cast<char>(c)) : is_letter_beyond_ascii(c)) return true;
   }
   return false;
 }

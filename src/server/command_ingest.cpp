@@ -137,6 +137,7 @@ Task<Result<void>> take_all(Run& run) {
     auto ensuring = run.backend.ensure_store(run.options.store, run.context);
     RAGTIME_CO_TRY_DONE(co_await std::move(ensuring));
   }
+  show(run);
   async::TaskGroup group(co_await asio::this_coro::executor);
   for (std::size_t i = 0; i < ingest_concurrency(); ++i) group.spawn(take_files(run));
   co_await group.join();

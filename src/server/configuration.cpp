@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -112,13 +113,15 @@ Error located(Error error, const std::string& name, const std::map<std::string, 
 }
 
 Result<std::string> read_file(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream content;
-  if (in) content << in.rdbuf();
-  if (!in || !content) {
-    return make_error(ErrorCode::not_found, fmt::format("cannot read the configuration file {}", file));
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) {
+    return make_error(ErrorCode::not_found, fmt::format("the configuration file {} is a directory", file));
   }
-  return content.str();
+  std::ifstream in(file, std::ios::binary);
+  // Not `stream << in.rdbuf()`: that fails on an empty file, which is a valid configuration.
+  std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (!in) return make_error(ErrorCode::not_found, fmt::format("cannot read the configuration file {}", file));
+  return content;
 }
 
 std::string find_configuration_file(const ConfigurationFlags& flags) {

@@ -194,6 +194,13 @@ class LoadedFile : public ::testing::Test {
   ConfigurationFlags flags_;
 };
 
+TEST_F(LoadedFile, AnEmptyFileIsAValidConfiguration) {
+  std::ofstream(file_, std::ios::trunc).close();
+  auto loaded = load_configuration(flags_, environment({}));
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(loaded->settings.server.listen, "127.0.0.1:8000");
+}
+
 TEST_F(LoadedFile, FlagsBeatTheEnvironmentWhichBeatsTheFile) {
   flags_.listen = "127.0.0.1:3";
   auto loaded = load_configuration(flags_, environment({{"RAGTIME_LISTEN", "127.0.0.1:2"},
@@ -234,6 +241,14 @@ TEST(Configuration, AMissingFileIsAnError) {
   ASSERT_TRUE(loaded.has_error());
   EXPECT_EQ(loaded.error().code, ErrorCode::not_found);
   EXPECT_THAT(loaded.error().message, HasSubstr("/nonexistent/ragtime.toml"));
+}
+
+TEST(Configuration, ADirectoryIsNoFile) {
+  ConfigurationFlags flags;
+  flags.file = ::testing::TempDir();
+  auto loaded = load_configuration(flags, environment());
+  ASSERT_TRUE(loaded.has_error());
+  EXPECT_THAT(loaded.error().message, HasSubstr("is a directory"));
 }
 
 TEST(Configuration, PrintedTomlReadsBackTheSameWithSecretsMasked) {

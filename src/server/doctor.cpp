@@ -43,11 +43,26 @@ Check check_configuration(const std::string& file, const Configuration& configur
   return out;
 }
 
+fs::path nearest_existing(const fs::path& path) {
+  std::error_code ignored;
+  fs::path at = fs::absolute(path).lexically_normal();
+  while (!fs::exists(at, ignored) && at.has_relative_path()) at = at.parent_path();
+  return at;
+}
+
 Check check_data_directory(const fs::path& directory, const std::optional<ServerDescription>& server) {
   Check out{"data directory", CheckState::ok, fs::absolute(directory).lexically_normal().string(), ""};
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
-    out.detail += " (does not exist yet; made at the first use)";
+    const fs::path parent = nearest_existing(directory);
+    const bool possible = fs::is_directory(parent) && ::access(parent.c_str(), W_OK | X_OK) == 0;
+    if (possible) {
+      out.detail += " (does not exist yet; made at the first use)";
+    } else {
+      out.state = CheckState::broken;
+      out.detail += fmt::format(": cannot be made in {}", parent.string());
+      out.advice = "choose another with --data-dir";
+    }
     return out;
   }
   if (!S_ISDIR(status.st_mode) || ::access(directory.c_str(), W_OK | X_OK) != 0) {
@@ -63,9 +78,7 @@ Check check_data_directory(const fs::path& directory, const std::optional<Server
 }
 
 Check check_disk(fs::path directory) {
-  std::error_code ignored;
-  directory = fs::absolute(directory);
-  while (!fs::exists(directory, ignored) && directory.has_relative_path()) directory = directory.parent_path();
+  directory = nearest_existing(directory);
   struct statvfs status {};
   if (::statvfs(directory.c_str(), &status) != 0) return {"disk space", CheckState::warning, std::strerror(errno), ""};
   const double available = static_cast<double>(status.f_bavail) * static_cast<double>(status.f_frsize);
@@ -76,9 +89,11 @@ Check check_disk(fs::path directory) {
 }
 
 Check check_database(const fs::path& file, bool whole) {
-  std::error_code failure;
-  const auto bytes = fs::file_size(file, failure);
+  std::error_code failure, no_log;
+  auto bytes = fs::file_size(file, failure);
   if (failure) return {"database", CheckState::ok, "none yet", ""};
+  // What is not yet moved into the file itself.
+  if (const auto log_bytes = fs::file_size(file.string() + "-wal", no_log); !no_log) bytes += log_bytes;
   Check out{"database", CheckState::ok, format_bytes(static_cast<double>(bytes)), ""};
   if (!whole && bytes > kStatusDatabaseBytesMax) {
     out.detail += ", integrity not checked here";

@@ -42,6 +42,13 @@ std::string on_one_line(std::string_view passage) {
   return out;
 }
 
+// The first beginning of a word at or after `at`, but not after `limit`.
+std::size_t word_start(std::string_view line, std::size_t at, std::size_t limit) {
+  if (at == 0) return 0;
+  const std::size_t space = line.find(' ', at - 1);
+  return space != std::string_view::npos && space < limit ? space + 1 : at;
+}
+
 // Where a window of that many code points covers most marked bytes; it begins a little before the first of them.
 std::size_t best_start(std::string_view line, const std::vector<text::Span>& spans, std::size_t code_points) {
   std::size_t best = 0, best_covered = 0;
@@ -57,7 +64,7 @@ std::size_t best_start(std::string_view line, const std::vector<text::Span>& spa
     }
   }
   const std::size_t before = text::count_code_points(line.substr(0, best));
-  return text::byte_offset(line, before > code_points / 4 ? before - code_points / 4 : 0);
+  return word_start(line, text::byte_offset(line, before > code_points / 4 ? before - code_points / 4 : 0), best);
 }
 
 }  // namespace

@@ -29,6 +29,12 @@ TEST(Highlight, TheWindowMovesToTheTerms) {
   EXPECT_TRUE(snippet.starts_with("…") && snippet.ends_with("…")) << snippet;
 }
 
+TEST(Highlight, TheWindowBeginsWithAWord) {
+  std::string passage;
+  for (int i = 0; i < 40; ++i) passage += "filling ";
+  EXPECT_TRUE(make_snippet(passage + "answer", "answer", 60, bracket).starts_with("…filling "));
+}
+
 TEST(Highlight, NothingToMarkShowsTheBeginning) {
   EXPECT_EQ(make_snippet("abcdef", "zzz", 3, bracket), "abc…");
   EXPECT_EQ(make_snippet("", "zzz", 3, bracket), "");

@@ -200,7 +200,9 @@ std::string format_count(std::uint64_t count) {
 }
 
 Progress::Progress(Terminal& terminal, std::string unit, std::size_t total, bool quiet)
-    : terminal_(terminal), unit_(std::move(unit)), total_(total), quiet_(quiet), last_shown_(start_) {}
+    : terminal_(terminal), unit_(std::move(unit)), total_(total), quiet_(quiet), last_shown_(start_) {
+  if (terminal_.interactive()) last_shown_ -= kRedrawInterval;  // The first update shows at once.
+}
 
 Progress::~Progress() {
   clear();

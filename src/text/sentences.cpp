@@ -42,10 +42,21 @@ bool starts_structure(std::string_view line) {
   return line.size() > 1 && line[1] == ' ' && (line[0] == '-' || line[0] == '*' || line[0] == '+');
 }
 
+// Indented paragraphs, as in licences and RFCs, are prose too: words and hardly a sign.
+bool has_words_of_prose(std::string_view line) {
+  static constexpr std::string_view kSigns = "{}[]()=<>|;:_/\\";
+  constexpr std::size_t kWordsPerSign = 5;
+  const auto words = static_cast<std::size_t>(std::ranges::count(line, ' ')) + 1;
+  const auto signs = std::ranges::count_if(line, [](char c) { return kSigns.find(c) != std::string_view::npos; });
+  return static_cast<std::size_t>(signs) * kWordsPerSign <= words;
+}
+
 bool is_code_or_table_line(std::string_view line) {
   const std::string_view text = trim_right(line);
-  if (text.find('\t') != std::string_view::npos || text.ends_with('|')) return true;
-  return text.ends_with('{') || text.ends_with('}') || text.ends_with(';') || line.starts_with("    ");
+  if (trim_left(text).find('\t') != std::string_view::npos || text.ends_with('|')) return true;
+  if (text.ends_with('{') || text.ends_with('}') || text.ends_with(';')) return true;
+  const bool indented = line.starts_with("    ") || line.starts_with('\t');
+  return indented && !has_words_of_prose(trim_left(text));
 }
 
 std::size_t columns(std::string_view line) {

@@ -35,6 +35,20 @@ TEST(Sentences, FilledLinesOfProseAreJoined) {
               ElementsAre("The server keeps every posting list in memory and reads\nthem in order.", "Then it stops."));
 }
 
+TEST(Sentences, IndentedProseIsProseAndIndentedCodeIsCode) {
+  const std::string licence =
+      "      \"Source\" form shall mean the preferred form for making modifications,\n"
+      "      including but not limited to software source code and more kinds of\n"
+      "      documentation. It is text.\n";
+  EXPECT_THAT(sentences(licence),
+              ElementsAre("\"Source\" form shall mean the preferred form for making modifications,\n"
+                          "      including but not limited to software source code and more kinds of\n"
+                          "      documentation.",
+                          "It is text."));
+  EXPECT_THAT(sentences("    result = compute(first_argument, second_argument, third)\n    return result\n"),
+              ElementsAre("result = compute(first_argument, second_argument, third)", "return result"));
+}
+
 TEST(Sentences, LineBreaksEndItemsRowsAndCode) {
   EXPECT_THAT(sentences("Title\n\nText here"), ElementsAre("Title", "Text here"));
   EXPECT_THAT(sentences("- a first item of the list that fills the whole line\n- second\n3. third"),

@@ -25,6 +25,13 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// Sanitizers end the process instead of letting an allocation fail.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kAllocationsMayFail = false;
+#else
+inline constexpr bool kAllocationsMayFail = true;
+#endif
+
 struct PdfOptions {
   std::string title;
   bool encrypted = false;  // With a user password that nobody knows.
