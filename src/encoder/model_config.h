@@ -34,7 +34,7 @@ struct ModelConfig {
   BertConfig bert;
   Pooling pooling = Pooling::mean;
   bool normalize = false;
-  std::size_t tokens_max = 0;  // Special tokens included; at most bert.positions.
+  std::size_t tokens_max = 0;  // Special tokens included; at most bert.positions - position_offset.
   bool lowercase = false;      // Lower-case texts whatever the tokenizer says.
   std::string query_prompt;    // Put before the text.
   std::string document_prompt;
