@@ -125,6 +125,11 @@ void Batcher::withdraw(Call& call) {
   queue.erase(found);
 }
 
+std::size_t Batcher::texts_queued() const {
+  const std::lock_guard lock(mutex_);
+  return texts_queued_;
+}
+
 bool Batcher::start_worker() {
   if (!compute_.post([this] { work(); })) return false;
   ++workers_;

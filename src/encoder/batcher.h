@@ -7,6 +7,7 @@
 // waits for passes in flight and must not run before every run() has ended.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +48,8 @@ class Batcher {
                                        std::vector<std::vector<std::int32_t>> types, EmbedPurpose purpose,
                                        RequestContext& context);
 
+  std::size_t texts_queued() const;  // Waiting, not those in a pass.
+
  private:
   using Clock = std::chrono::steady_clock;
   struct Call;
@@ -72,7 +75,7 @@ class Batcher {
   telemetry::Histogram* batch_tokens_ = nullptr;
   telemetry::Histogram* queue_seconds_ = nullptr;
 
-  std::mutex mutex_;  // Guards everything below.
+  mutable std::mutex mutex_;  // Guards everything below.
   std::condition_variable changed_;
   Queue queries_;
   Queue documents_;
