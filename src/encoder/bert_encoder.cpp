@@ -269,6 +269,7 @@ void BertEncoder::Model::attend(const Input& input, Call& call) const {
   head.stride = 3 * config.hidden;
   head.out_stride = config.hidden;
   head.scratch = call.attention.data();
+  const auto attend_head = precision == Precision::f32 ? kernels.attend : kernels.attend_coarse;
   std::size_t row = 0;
   for (const TokenSequence& sequence : input.sequences) {
     head.length = sequence.size();
@@ -277,7 +278,7 @@ void BertEncoder::Model::attend(const Input& input, Call& call) const {
       head.key = head.query + config.hidden;
       head.value = head.key + config.hidden;
       head.out = call.context.data() + row * config.hidden + i * head.width;
-      kernels.attend(head);
+      attend_head(head);
     }
     row += sequence.size();
   }

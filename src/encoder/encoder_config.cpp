@@ -19,22 +19,11 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
-bool has_avx512_bf16() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 5)) != 0;
-}
-
 bool has_vnni() {
   return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 #else
 bool has_avx512() {
-  return false;
-}
-bool has_avx512_bf16() {
   return false;
 }
 bool has_vnni() {
@@ -43,6 +32,18 @@ bool has_vnni() {
 #endif
 
 }  // namespace
+
+bool has_avx512_bf16() {
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 5)) != 0;
+#else
+  return false;
+#endif
+}
 
 std::optional<Precision> parse_precision(std::string_view name) {
   for (const auto& [precision, known] : kNames) {

@@ -28,6 +28,8 @@ struct EncoderConfig {
   telemetry::Metrics* metrics = nullptr;      // Must outlive the encoder.
 };
 
+bool has_avx512_bf16();  // Whether this processor has bf16 vector instructions.
+
 // "auto", "f32", "bf16", "int8".
 std::optional<Precision> parse_precision(std::string_view name);
 std::string_view precision_name(Precision precision);

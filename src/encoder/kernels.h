@@ -37,7 +37,7 @@ struct AttentionHead {
 };
 
 struct Kernels {
-  const char* name;  // "avx512", "avx2", "portable"
+  const char* name;  // "avx512_bf16", "avx512", "avx2", "portable"
 
   // Mean 0 and variance 1, then scaled and shifted; in place.
   void (*layer_norm)(float* row, std::size_t size, const float* scale, const float* shift, float epsilon);
@@ -55,6 +55,8 @@ struct Kernels {
                          float* out);
   // out = softmax(query · keyᵀ / √width) · value.
   void (*attend)(const AttentionHead& head);
+  // As attend, with the factors of both products rounded to bf16 where that is faster.
+  void (*attend_coarse)(const AttentionHead& head);
 };
 
 std::size_t attention_scratch_floats(std::size_t length, std::size_t width);
@@ -63,6 +65,7 @@ const Kernels& portable_kernels();
 // Null where this processor lacks the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx512_bf16_kernels();
 const Kernels& best_kernels();
 
 }  // namespace ragtime::encoder

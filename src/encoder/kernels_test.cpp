@@ -139,7 +139,7 @@ TEST_P(KernelsTest, AConstantRowQuantizesToItself) {
 }
 
 TEST_P(KernelsTest, AttentionFollowsTheDefinition) {
-  for (std::size_t width : {4, 8, 32, 64}) {
+  for (std::size_t width : {3, 4, 8, 32, 64}) {
     for (std::size_t length : {1, 2, 5, 16, 17, 50, 130}) {
       const std::size_t stride = 3 * width + 1;
       auto rows = random_row(length * stride, 2);
@@ -148,6 +148,9 @@ TEST_P(KernelsTest, AttentionFollowsTheDefinition) {
       const float* key = rows.data() + width;
       const float* value = key + width;
       kernels().attend({rows.data(), key, value, out.data(), stride, width + 2, length, width, scratch.data()});
+      auto coarse = out;
+      kernels().attend_coarse(
+          {rows.data(), key, value, coarse.data(), stride, width + 2, length, width, scratch.data()});
       for (std::size_t i = 0; i < length; ++i) {
         std::vector<double> powers;
         for (std::size_t j = 0; j < length; ++j) {
@@ -160,14 +163,17 @@ TEST_P(KernelsTest, AttentionFollowsTheDefinition) {
           double expected = 0;
           for (std::size_t j = 0; j < length; ++j) expected += powers[j] / total * value[j * stride + d];
           ASSERT_NEAR(out[i * (width + 2) + d], expected, 2e-5) << "width " << width << " length " << length;
+          ASSERT_NEAR(coarse[i * (width + 2) + d], expected, 0.15) << "width " << width << " length " << length;
         }
+        ASSERT_EQ(coarse[i * (width + 2) + width], 5.f) << "wrote behind the row";
         ASSERT_EQ(out[i * (width + 2) + width], 5.f) << "wrote behind the row";
       }
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, KernelsTest, testing::Values(&portable_kernels(), avx2_kernels(), avx512_kernels()),
+INSTANTIATE_TEST_SUITE_P(All, KernelsTest,
+                         testing::Values(&portable_kernels(), avx2_kernels(), avx512_kernels(), avx512_bf16_kernels()),
                          [](const auto& each) {
                            return each.param == nullptr ? "absent" + std::to_string(each.index)
                                                         : std::string(each.param->name);
