@@ -54,15 +54,23 @@ KERNEL_INLINE Floats smaller(Floats a, Floats b) {
 KERNEL_INLINE Floats absolute(Floats v) {
   return reinterpret_cast<Floats>(reinterpret_cast<Ints>(v) & 0x7fffffff);
 }
+// Lane i holds what lane i ^ distance held.
+KERNEL_INLINE Floats exchanged(Floats values, std::size_t distance) {
+  Ints from{};
+  for (std::size_t i = 0; i < kLanes; ++i) from[i] = static_cast<std::int32_t>(i ^ distance);
+  return __builtin_shuffle(values, from);
+}
 KERNEL_INLINE float sum(Floats values) {
-  float total = 0;
-  for (std::size_t i = 0; i < kLanes; ++i) total += values[i];
-  return total;
+#pragma GCC unroll 4
+  for (std::size_t distance = kLanes / 2; distance > 0; distance /= 2) values += exchanged(values, distance);
+  return values[0];
 }
 KERNEL_INLINE float largest(Floats values) {
-  float most = values[0];
-  for (std::size_t i = 1; i < kLanes; ++i) most = values[i] > most ? values[i] : most;
-  return most;
+#pragma GCC unroll 4
+  for (std::size_t distance = kLanes / 2; distance > 0; distance /= 2) {
+    values = larger(values, exchanged(values, distance));
+  }
+  return values[0];
 }
 KERNEL_INLINE float square_root(float value) {
   return __builtin_sqrtf(value);
