@@ -42,6 +42,9 @@ struct Batcher::Pass {
   std::vector<float*> rows;
   std::vector<std::shared_ptr<Call>> calls;  // Of each sequence.
   std::size_t tokens = 0;
+  bool documents = false;
+  std::size_t served_tokens = 0;  // Of queries that went before in the middle of the pass.
+  double served_seconds = 0;
   std::optional<Error> failure;
 };
 
@@ -168,12 +171,16 @@ std::size_t Batcher::pass_tokens() const {
   return std::min(std::max(fitting, kPassTokensMin), config_.batch_tokens_max);
 }
 
-// Calls take turns: one that has sequences left goes to the end of its queue.
 Batcher::Pass Batcher::take() {
-  Pass pass;
   const bool documents = queries_.empty() || (query_passes_ >= kQueryPassesInARow && !documents_.empty());
-  Queue& queue = documents ? documents_ : queries_;
   query_passes_ = documents ? 0 : query_passes_ + 1;
+  return take_from(documents ? documents_ : queries_);
+}
+
+// Calls take turns: one that has sequences left goes to the end of its queue.
+Batcher::Pass Batcher::take_from(Queue& queue) {
+  Pass pass;
+  pass.documents = &queue == &documents_;
   const std::size_t tokens_max = pass_tokens();
   const auto fits = [&](const Call& call) {
     return pass.tokens == 0 || pass.tokens + call.sequences[call.order[call.next]].size() <= tokens_max;
@@ -187,7 +194,7 @@ Batcher::Pass Batcher::take() {
     for (; call->next < call->order.size() && fits(*call); ++call->next) {
       const std::size_t i = call->order[call->next];
       pass.tokens += call->sequences[i].size();
-      if (!documents) query_tokens_queued_ -= call->sequences[i].size();
+      if (!pass.documents) query_tokens_queued_ -= call->sequences[i].size();
       pass.rows.push_back(call->values.data() + i * row_floats_);
       pass.sequences.push_back(std::move(call->sequences[i]));
       if (!call->types.empty()) pass.types.push_back(std::move(call->types[i]));
@@ -204,7 +211,9 @@ Batcher::Pass Batcher::take() {
 
 void Batcher::compute_pass(Pass& pass) {
   try {
-    forward_(pass.sequences, pass.types, pass.rows);
+    PassInput input{pass.sequences, pass.types, pass.rows, {}};
+    if (pass.documents) input.breathe = [this, &pass] { serve_queries(pass); };
+    forward_(input);
   } catch (const std::exception& error) {
     pass.failure = make_error(ErrorCode::internal, std::string("the encoder failed: ") + error.what());
   }
@@ -213,12 +222,27 @@ void Batcher::compute_pass(Pass& pass) {
   batch_tokens_->observe(static_cast<double>(pass.tokens));
 }
 
-// Whether the worker should go on by itself, since the pool has no place for another job.
-bool Batcher::finish(Pass& pass, double seconds) {
+// At most as many tokens of queries go before as a pass holds, so that documents keep half of the time.
+void Batcher::serve_queries(Pass& interrupted) {
+  Pass pass;
+  {
+    const std::lock_guard lock(mutex_);
+    if (queries_.empty() || interrupted.served_tokens >= pass_tokens()) return;
+    pass = take_from(queries_);
+  }
+  const auto start = Clock::now();
+  compute_pass(pass);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  interrupted.served_tokens += pass.tokens;
+  interrupted.served_seconds += seconds;
   const std::lock_guard lock(mutex_);
-  --computing_;
+  deliver(pass, seconds);
+}
+
+// Under the lock.
+void Batcher::deliver(Pass& pass, double seconds) {
   if (pass.tokens > 0) {
-    const double measured = seconds / static_cast<double>(pass.tokens);
+    const double measured = (seconds - pass.served_seconds) / static_cast<double>(pass.tokens);
     seconds_per_token_ += (measured - seconds_per_token_) * (seconds_per_token_ <= 0            ? 1
                                                              : pass.tokens < kPassTokensMin / 2 ? 0
                                                                                                 : kAverageWeight);
@@ -227,6 +251,13 @@ bool Batcher::finish(Pass& pass, double seconds) {
     if (pass.failure) call->failure = pass.failure;
     if (++call->finished == call->order.size() && !call->abandoned) call->done.set();
   }
+}
+
+// Whether the worker should go on by itself, since the pool has no place for another job.
+bool Batcher::finish(Pass& pass, double seconds) {
+  const std::lock_guard lock(mutex_);
+  --computing_;
+  deliver(pass, seconds);
   const bool more = !queries_.empty() || !documents_.empty();
   const bool again = more && !compute_.post([this] { work(); });
   if (!more) --workers_;

@@ -1,7 +1,7 @@
 // Batcher: shares one encoder between all calls, in passes bounded by tokens.
 //
-// Two queues: queries first, but one pass in five goes to waiting documents. Passes are kept so short that a query that
-// arrives in the middle of an ingest waits some milliseconds; the speed that this needs to know is measured as it runs.
+// Two queues: queries first, but one pass in five goes to waiting documents. Passes are kept to some milliseconds, for
+// which the speed is measured as it runs, and a pass of documents lets queries go before between two layers.
 // An idle encoder starts at once. A busy one lets a small batch of queries wait `batch_wait` for company.
 // Thread safety: every member may be called from any thread. `compute` and the metrics must outlive it; the destructor
 // waits for passes in flight and must not run before every run() has ended.
@@ -32,9 +32,14 @@ namespace ragtime::encoder {
 
 class Batcher {
  public:
-  // One forward pass: writes `row_floats` values to rows[i] for sequences[i]. `types` is empty or of the same size.
-  using Forward = std::function<void(std::span<const TokenSequence> sequences,
-                                     std::span<const std::vector<std::int32_t>> types, std::span<float* const> rows)>;
+  struct PassInput {
+    std::span<const TokenSequence> sequences;
+    std::span<const std::vector<std::int32_t>> types;  // Empty or of the same size.
+    std::span<float* const> rows;                      // `row_floats` values each.
+    std::function<void()> breathe;  // May be called in the middle of a pass: lets waiting queries go before.
+  };
+  // One forward pass: writes rows[i] for sequences[i].
+  using Forward = std::function<void(const PassInput& input)>;
 
   Batcher(Forward forward, std::size_t row_floats, const std::string& model, async::ThreadPool& compute,
           const EncoderConfig& config);
@@ -63,8 +68,11 @@ class Batcher {
   void work();
   void wait_for_company(std::unique_lock<std::mutex>& lock);
   Pass take();
+  Pass take_from(Queue& queue);
   std::size_t pass_tokens() const;
   void compute_pass(Pass& pass);
+  void serve_queries(Pass& interrupted);
+  void deliver(Pass& pass, double seconds);
   bool finish(Pass& pass, double seconds);
 
   const Forward forward_;

@@ -19,8 +19,7 @@ using Rows = Result<std::vector<float>>;
 class FakeModel {
  public:
   Batcher::Forward forward() {
-    return [this](std::span<const TokenSequence> sequences, std::span<const std::vector<std::int32_t>>,
-                  std::span<float* const> rows) { pass(sequences, rows); };
+    return [this](const Batcher::PassInput& input) { pass(input); };
   }
 
   void hold() {
@@ -36,27 +35,38 @@ class FakeModel {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return passes_.size() >= count; });
   }
+  void let_breathe() { breathing_ = true; }  // Before the first pass.
+  std::vector<TokenId> finished() {
+    const std::lock_guard lock(mutex_);
+    return finished_;
+  }
   std::vector<std::vector<TokenId>> passes() {
     const std::lock_guard lock(mutex_);
     return passes_;
   }
 
  private:
-  void pass(std::span<const TokenSequence> sequences, std::span<float* const> rows) {
+  void pass(const Batcher::PassInput& input) {
     std::unique_lock lock(mutex_);
     passes_.emplace_back();
-    for (std::size_t i = 0; i < sequences.size(); ++i) {
-      passes_.back().push_back(sequences[i][0]);
-      *rows[i] = static_cast<float>(sequences[i][0]);
-      if (sequences[i][0] < 0) throw std::runtime_error("no such token");
+    for (std::size_t i = 0; i < input.sequences.size(); ++i) {
+      passes_.back().push_back(input.sequences[i][0]);
+      *input.rows[i] = static_cast<float>(input.sequences[i][0]);
+      if (input.sequences[i][0] < 0) throw std::runtime_error("no such token");
     }
     changed_.notify_all();
     changed_.wait(lock, [this] { return !held_; });
+    lock.unlock();
+    if (breathing_ && input.breathe) input.breathe();
+    lock.lock();
+    finished_.push_back(input.sequences[0][0]);
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool held_ = false;
+  bool breathing_ = false;
+  std::vector<TokenId> finished_;  // The first token of each pass, in the order in which they ended.
   std::vector<std::vector<TokenId>> passes_;
 };
 
@@ -135,6 +145,19 @@ TEST_F(BatcherTest, QueriesGoFirstAndShareAPass) {
   EXPECT_THAT(*document.get(), ElementsAre(2.f));
   EXPECT_TRUE(first.get());
   EXPECT_THAT(model_.passes(), ElementsAre(ElementsAre(1), ElementsAre(3, 4), ElementsAre(2)));
+}
+
+TEST_F(BatcherTest, QueriesGoBeforeInTheMiddleOfAPassOfDocuments) {
+  Batcher batcher = make();
+  model_.let_breathe();
+  model_.hold();
+  auto document = start(batcher, texts({1}, 100), EmbedPurpose::document, context_);
+  model_.wait_for_passes(1);
+  auto query = start_queued(batcher, texts({2}, 8), EmbedPurpose::query, context_);
+  model_.release();
+  EXPECT_THAT(*query.get(), ElementsAre(2.f));
+  EXPECT_THAT(*document.get(), ElementsAre(1.f));
+  EXPECT_THAT(model_.finished(), ElementsAre(2, 1));
 }
 
 TEST_F(BatcherTest, QueriesDoNotStarveDocuments) {

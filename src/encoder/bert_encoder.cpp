@@ -158,7 +158,8 @@ struct BertEncoder::Model {
   Result<void> load_embeddings(const TensorReader& reader);
   Input check(std::span<const TokenSequence> sequences, std::span<const std::vector<std::int32_t>> types_of) const;
   std::unique_ptr<Call> take_call() const;
-  std::vector<float> encode(const Input& input, EncodeProfile* profile) const;
+  std::vector<float> encode(const Input& input, EncodeProfile* profile,
+                            const std::function<void()>& between_layers) const;
   void embed(const Input& input, Call& call) const;
   void attend(const Input& input, Call& call) const;
   void run_layer(const Layer& layer, const Input& input, Call& call, Stopwatch& watch) const;
@@ -337,14 +338,18 @@ std::unique_ptr<BertEncoder::Model::Call> BertEncoder::Model::take_call() const 
   return call;
 }
 
-std::vector<float> BertEncoder::Model::encode(const Input& input, EncodeProfile* profile) const {
+std::vector<float> BertEncoder::Model::encode(const Input& input, EncodeProfile* profile,
+                                              const std::function<void()>& between_layers) const {
   const OneThread one_thread;
   auto call = take_call();
   call->prepare(input);
   Stopwatch watch(profile);
   embed(input, *call);
   watch.mark(&EncodeProfile::element_wise);
-  for (const Layer& layer : layers) run_layer(layer, input, *call, watch);
+  for (const Layer& layer : layers) {
+    if (between_layers && &layer != &layers.front()) between_layers();
+    run_layer(layer, input, *call, watch);
+  }
   std::vector<float> out(call->hidden.data(), call->hidden.data() + input.tokens * config.hidden);
   const std::lock_guard lock(mutex);
   idle.push_back(std::move(call));
@@ -384,8 +389,10 @@ Result<BertEncoder> BertEncoder::load(const Safetensors& weights, const BertConf
 }
 
 std::vector<float> BertEncoder::encode(std::span<const TokenSequence> sequences,
-                                       std::span<const std::vector<std::int32_t>> types, EncodeProfile* profile) const {
-  return sequences.empty() ? std::vector<float>() : model_->encode(model_->check(sequences, types), profile);
+                                       std::span<const std::vector<std::int32_t>> types, EncodeProfile* profile,
+                                       const std::function<void()>& between_layers) const {
+  if (sequences.empty()) return {};
+  return model_->encode(model_->check(sequences, types), profile, between_layers);
 }
 
 Precision BertEncoder::precision() const {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -39,11 +40,12 @@ class BertEncoder {
 
   // The last hidden states, [all tokens][hidden], sequence after sequence.
   // `types` is empty, or holds the segment of each token for each sequence.
+  // `between_layers`, if any, is called on this thread after each layer but the last; it may call encode() itself.
   // Preconditions: no sequence is empty or longer than `positions - position_offset`; every id is below `vocabulary`
   // and every type below `token_types`.
   std::vector<float> encode(std::span<const TokenSequence> sequences,
-                            std::span<const std::vector<std::int32_t>> types = {},
-                            EncodeProfile* profile = nullptr) const;
+                            std::span<const std::vector<std::int32_t>> types = {}, EncodeProfile* profile = nullptr,
+                            const std::function<void()>& between_layers = {}) const;
 
   Precision precision() const;
 

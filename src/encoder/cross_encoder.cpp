@@ -16,16 +16,14 @@ class CrossEncoder final : public Reranker {
       : model_(std::move(model)),
         info_{std::move(name), model_.config.tokens_max},
         tokens_(*model_.tokenizer, model_.config.tokens_max, compute),
-        batcher_([this](auto sequences, auto types, auto rows) { score_pass(sequences, types, rows); }, 1, info_.model,
-                 compute, config) {}
+        batcher_([this](const Batcher::PassInput& input) { score_pass(input); }, 1, info_.model, compute, config) {}
 
   const RerankerInfo& info() const override { return info_; }
   Task<Result<RerankScores>> score(std::string query, std::vector<std::string> documents,
                                    RequestContext& context) override;
 
  private:
-  void score_pass(std::span<const TokenSequence> sequences, std::span<const std::vector<std::int32_t>> types,
-                  std::span<float* const> rows) const;
+  void score_pass(const Batcher::PassInput& input) const;
 
   EncoderModel model_;
   RerankerInfo info_;
@@ -33,14 +31,13 @@ class CrossEncoder final : public Reranker {
   Batcher batcher_;
 };
 
-void CrossEncoder::score_pass(std::span<const TokenSequence> sequences,
-                              std::span<const std::vector<std::int32_t>> types, std::span<float* const> rows) const {
-  const std::vector<float> hidden = model_.bert.encode(sequences, types);
+void CrossEncoder::score_pass(const Batcher::PassInput& input) const {
+  const std::vector<float> hidden = model_.bert.encode(input.sequences, input.types);
   const std::size_t width = model_.config.bert.hidden;
   const float* states = hidden.data();
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    *rows[i] = model_.head->score({states, width});
-    states += sequences[i].size() * width;
+  for (std::size_t i = 0; i < input.sequences.size(); ++i) {
+    *input.rows[i] = model_.head->score({states, width});
+    states += input.sequences[i].size() * width;
   }
 }
 

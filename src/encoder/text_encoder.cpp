@@ -23,7 +23,7 @@ class TextEncoder final : public Embedder {
                                  RequestContext& context) override;
 
  private:
-  void embed_pass(std::span<const TokenSequence> sequences, std::span<float* const> rows) const;
+  void embed_pass(const Batcher::PassInput& input) const;
 
   EncoderModel model_;
   EmbedderInfo info_;
@@ -44,15 +44,15 @@ TextEncoder::TextEncoder(EncoderModel model, std::string name, async::ThreadPool
     : model_(std::move(model)),
       info_(describe(model_, std::move(name))),
       tokens_(*model_.tokenizer, model_.config.tokens_max, compute),
-      batcher_([this](auto sequences, auto, auto rows) { embed_pass(sequences, rows); }, info_.dimensions, info_.model,
-               compute, config) {}
+      batcher_([this](const Batcher::PassInput& input) { embed_pass(input); }, info_.dimensions, info_.model, compute,
+               config) {}
 
-void TextEncoder::embed_pass(std::span<const TokenSequence> sequences, std::span<float* const> rows) const {
-  const std::vector<float> hidden = model_.bert.encode(sequences);
+void TextEncoder::embed_pass(const Batcher::PassInput& input) const {
+  const std::vector<float> hidden = model_.bert.encode(input.sequences, {}, nullptr, input.breathe);
   const float* states = hidden.data();
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    const std::span<float> row(rows[i], info_.dimensions);
-    const std::size_t size = sequences[i].size() * info_.dimensions;
+  for (std::size_t i = 0; i < input.sequences.size(); ++i) {
+    const std::span<float> row(input.rows[i], info_.dimensions);
+    const std::size_t size = input.sequences[i].size() * info_.dimensions;
     pool(model_.config.pooling, {states, size}, row);
     if (model_.config.normalize) normalize(row);
     states += size;
