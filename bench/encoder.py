@@ -3,10 +3,11 @@
 
 usage: bench/run encoder [--quick] [--rounds N] [--threads 1,2] [--no-rerank] [--no-write] [--lock FILE]
 
-All engines get the same token numbers, so tokenizers are not part of it; "mixed" and reranking are from text. Every engine runs every case once per round, cases and engines in random order; figures are medians over the rounds with
-the smallest and largest. A measurement that other processes disturbed is repeated. Writes encoder.json, encoder-*.svg
-and the figures of encoder.md in docs/performance/ (--quick and --no-write leave those alone). A full run takes about
-eight minutes on two cores.
+All engines get the same token numbers, so tokenizers are not part of it; "mixed" and reranking are from text. Every
+engine runs every case once per round, cases and engines in random order; figures are medians over the rounds with the
+smallest and largest. A measurement that other processes disturbed is repeated while patience lasts, and the result says
+how busy the machine was. Writes encoder.json, encoder-*.svg and the figures of encoder.md in docs/performance/ (--quick
+and --no-write leave those alone). A full run takes about eight minutes on two idle cores.
 """
 
 import argparse
@@ -99,8 +100,8 @@ class Peer:
         return {"p50_ms": reply["p50_ms"], "p99_ms": reply["p99_ms"], "tokens_per_s": case.tokens / reply["seconds_per_call"]}
 
     def choose_batch(self, case):
-        """The batch size that suits the peer best, of three; found once per shape."""
-        choices = sorted({min(b, len(case.inputs)) for b in (8, 32, 128)})
+        """The batch size that suits the peer better, of two; found once per shape."""
+        choices = sorted({min(b, len(case.inputs)) for b in (8, 32)})
         if case.mode != "single" and case.shape not in self.batches:
             rates = {b: self.measure(case, 0, b)["tokens_per_s"] for b in choices}
             self.batches[case.shape] = max(rates, key=rates.get)
@@ -323,7 +324,7 @@ def measure(arguments, threads):
     with contextlib.ExitStack() as stack:
         peers = start_peers(stack, python, model, max(threads))
         ours = keep_working(start_ours(stack, model, environment.cache_directory() / "models/rerank"), cases)
-        run = Run(peers + ours, cases, 0.1 if arguments.quick else 0.25, 10 if arguments.quick else 60)
+        run = Run(peers + ours, cases, 0.1 if arguments.quick else 0.25, 10 if arguments.quick else 30)
         say("choosing batch sizes for the peers")
         with held(arguments.lock):
             for peer in peers:
