@@ -98,7 +98,7 @@ Task<Result<std::vector<float>>> Batcher::run(std::vector<TokenSequence> sequenc
 Result<void> Batcher::enqueue(const std::shared_ptr<Call>& call) {
   const std::lock_guard lock(mutex_);
   const auto full = [](std::string_view what) {
-    return make_error(ErrorCode::resource_exhausted, "the encoder's " + std::string(what) + " is full; retry");
+    return make_error(ErrorCode::resource_exhausted, std::string("the encoder's ").append(what) + " is full; retry");
   };
   if (texts_queued_ >= config_.queue_texts_max) return full("queue");
   if (workers_ < compute_.threads() && !start_worker() && workers_ == 0) return full("thread pool");

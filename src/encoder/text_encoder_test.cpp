@@ -459,6 +459,10 @@ INSTANTIATE_TEST_SUITE_P(
                   R"({"model_type":"bert","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":5,)"
                   R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":160,"type_vocab_size":2})",
                   "not a multiple of num_attention_heads"},
+        BadConfig{"roberta_positions", "config.json",
+                  R"({"model_type":"roberta","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":3,)"
+                  R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":4,"type_vocab_size":1})",
+                  "leaves too few positions"},
         BadConfig{"activation", "config.json",
                   R"({"model_type":"bert","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":3,)"
                   R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":160,"type_vocab_size":2,)"
