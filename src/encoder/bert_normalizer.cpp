@@ -10,6 +10,7 @@
 #include <unicode/utf8.h>
 
 #include "base/check.h"
+#include "encoder/unicode_text.h"
 
 namespace ragtime::encoder {
 namespace {
@@ -53,29 +54,10 @@ bool is_control(char32_t c) {
   return category == U_FORMAT_CHAR && in_unicode_8(c);
 }
 
-// A few characters changed category after Unicode 8.
-bool is_nonspacing_mark(char32_t c) {
-  if (c == 0x1734) return true;
-  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;
-  return u_charType(icu(c)) == U_NON_SPACING_MARK && in_unicode_8(c);
-}
-
 bool is_punctuation(char32_t c) {
   if (c < 0x80) return c > 0x20 && c < 0x7F && !u_isalnum(icu(c));
   if (c == 0x166D || c == 0x111C9) return true;
   return u_ispunct(icu(c)) && in_unicode_8(c);
-}
-
-bool is_space(char32_t c) {
-  return c == ' ' || u_isUWhiteSpace(icu(c));
-}
-
-void append_lower(char32_t c, std::u32string& out) {
-  if (c == 0x130) {  // The only character whose lower case is two characters everywhere.
-    out += U"i\u0307";
-  } else {
-    out += static_cast<char32_t>(u_tolower(icu(c)));
-  }
 }
 
 std::u32string decode(std::string_view utf8) {
@@ -134,6 +116,21 @@ std::u32string lower(const std::u32string& text) {
 }
 
 }  // namespace
+
+// A few characters changed category after Unicode 8.
+bool is_nonspacing_mark(char32_t c) {
+  if (c == 0x1734) return true;
+  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;
+  return u_charType(icu(c)) == U_NON_SPACING_MARK && in_unicode_8(c);
+}
+
+void append_lower(char32_t c, std::u32string& out) {
+  if (c == 0x130) {  // The only character whose lower case is two characters everywhere.
+    out += U"i\u0307";
+  } else {
+    out += static_cast<char32_t>(u_tolower(icu(c)));
+  }
+}
 
 std::u32string BertNormalizer::normalize(std::string_view utf8) const {
   std::u32string text = decode(utf8);

@@ -18,6 +18,9 @@ struct NormalizerOptions {
   bool lowercase = true;
 };
 
+bool is_nonspacing_mark(char32_t c);  // In Unicode 8.
+void append_lower(char32_t c, std::u32string& out);
+
 class BertNormalizer {
  public:
   explicit BertNormalizer(NormalizerOptions options) : options_(options) {}

@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::size_t kTexts = 200;
 constexpr std::size_t kDimensions = 384;
-constexpr double kCosineMin = 0.9995;
 
 struct GoldenText {
   std::string kind;
@@ -121,9 +120,19 @@ TEST_F(Golden, VocabTxtGivesTheSameTokens) {
   for (const GoldenText& golden : texts_) EXPECT_EQ(tokenizer->encode(golden.text, 256), golden.tokens) << golden.kind;
 }
 
-TEST_F(Golden, EmbeddingsAreEqual) {
+struct Parity {
+  Precision precision;
+  double cosine_min;
+};
+
+class GoldenEmbeddings : public Golden, public testing::WithParamInterface<Parity> {};
+
+TEST_P(GoldenEmbeddings, AreEqual) {
+  if (choose_precision(GetParam().precision).has_error()) GTEST_SKIP() << "not on this processor";
   async::ThreadPool pool({.name = "test", .threads = 2});
-  const auto embedder = open_embedder(directory_, "all-MiniLM-L6-v2", pool);
+  EncoderConfig config;
+  config.precision = GetParam().precision;
+  const auto embedder = open_embedder(directory_, "all-MiniLM-L6-v2", pool, config);
   ASSERT_TRUE(embedder) << embedder.error().message;
   EXPECT_EQ((*embedder)->info().dimensions, kDimensions);
   EXPECT_EQ((*embedder)->info().tokens_max, 256u);
@@ -140,11 +149,16 @@ TEST_F(Golden, EmbeddingsAreEqual) {
   for (std::size_t i = 0; i < kTexts; ++i) {
     EXPECT_EQ(out->token_counts[i], texts_[i].tokens.size());
     const double similarity = cosine(out->row(i), {expected.data() + i * kDimensions, kDimensions});
-    EXPECT_GE(similarity, kCosineMin) << "line " << i + 1 << ", " << texts_[i].kind;
+    EXPECT_GE(similarity, GetParam().cosine_min) << "line " << i + 1 << ", " << texts_[i].kind;
     least = std::min(least, similarity);
   }
   std::cout << "least cosine of " << kTexts << " texts: " << std::setprecision(9) << least << "\n";
 }
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenEmbeddings,
+                         testing::Values(Parity{Precision::f32, 0.99999}, Parity{Precision::bf16, 0.9995},
+                                         Parity{Precision::int8, 0.99}),
+                         [](const auto& each) { return std::string(precision_name(each.param.precision)); });
 
 }  // namespace
 }  // namespace ragtime::encoder

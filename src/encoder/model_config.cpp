@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,14 +33,32 @@ Result<Activation> parse_activation(const JsonFile& config) {
   return unsupported(config.path(), "the activation " + name + " is not supported (gelu, gelu_new, relu are)");
 }
 
+// XLM-RoBERTa and CamemBERT are RoBERTa with other vocabularies.
+bool is_roberta(std::string_view type) {
+  return type == "roberta" || type == "xlm-roberta" || type == "camembert";
+}
+
 Result<void> check_architecture(const JsonFile& config) {
   RAGTIME_TRY(const auto type, config.text_or("model_type", "none"));
-  if (type != "bert") return unsupported(config.path(), "the architecture " + type + " is not supported (bert is)");
+  if (type != "bert" && !is_roberta(type)) {
+    return unsupported(config.path(),
+                       "the architecture " + type + " is not supported (bert, roberta and xlm-roberta are)");
+  }
   RAGTIME_TRY(const auto positions, config.text_or("position_embedding_type", "absolute"));
   if (positions != "absolute") return unsupported(config.path(), "positions of type " + positions);
   RAGTIME_TRY(const bool decoder, config.flag_or("is_decoder", false));
   if (decoder) return unsupported(config.path(), "the model is a decoder, not an encoder");
   return {};
+}
+
+// RoBERTa's first token has the position behind the padding token's.
+Result<std::size_t> load_position_offset(const JsonFile& config) {
+  RAGTIME_TRY(const auto type, config.text_or("model_type", ""));
+  if (!is_roberta(type)) return std::size_t{0};
+  RAGTIME_TRY(const double padding, config.number_or("pad_token_id", 1));
+  if (!(padding >= 0 && padding < static_cast<double>(kPositionsMax)))
+    return config.wrong("pad_token_id", "is no position");
+  return static_cast<std::size_t>(padding) + 1;
 }
 
 Result<BertConfig> load_bert(const JsonFile& config) {
@@ -51,6 +70,9 @@ Result<BertConfig> load_bert(const JsonFile& config) {
   RAGTIME_TRY(bert.intermediate, config.size("intermediate_size", 8 * kHiddenMax));
   RAGTIME_TRY(bert.vocabulary, config.size("vocab_size", kVocabularyMax));
   RAGTIME_TRY(bert.positions, config.size("max_position_embeddings", kPositionsMax));
+  RAGTIME_TRY(bert.position_offset, load_position_offset(config));
+  if (bert.positions < bert.position_offset + 3)
+    return config.wrong("max_position_embeddings", "leaves too few positions");
   RAGTIME_TRY(bert.token_types, config.size("type_vocab_size", kTokenTypesMax));
   RAGTIME_TRY(bert.activation, parse_activation(config));
   RAGTIME_TRY(const double epsilon, config.number_or("layer_norm_eps", 1e-12));
@@ -130,7 +152,7 @@ Result<void> apply_limits(ModelConfig& config) {
   RAGTIME_TRY(const auto own, JsonFile::open_or_empty(directory / "sentence_bert_config.json"));
   RAGTIME_TRY(config.lowercase, own.flag_or("do_lower_case", false));
   RAGTIME_TRY(const auto tokenizer, JsonFile::open_or_empty(directory / "tokenizer_config.json"));
-  const double most = static_cast<double>(config.bert.positions);
+  const double most = static_cast<double>(config.bert.positions - config.bert.position_offset);
   RAGTIME_TRY(const double fallback, tokenizer.number_or("model_max_length", most));
   RAGTIME_TRY(const double limit, own.number_or("max_seq_length", fallback));
   if (!(limit >= 3)) return own.wrong("max_seq_length", "must be at least 3");
@@ -154,7 +176,6 @@ Result<ModelConfig> load_model_config(const std::filesystem::path& directory) {
   RAGTIME_TRY_DONE(apply_modules(directory, config));
   RAGTIME_TRY(const auto file, JsonFile::open(config.transformer_directory / "config.json"));
   RAGTIME_TRY(config.bert, load_bert(file));
-  if (config.bert.positions < 3) return file.wrong("max_position_embeddings", "must be at least 3");
   RAGTIME_TRY_DONE(apply_limits(config));
   RAGTIME_TRY_DONE(apply_prompts(directory, config));
   return config;

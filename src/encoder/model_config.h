@@ -23,7 +23,8 @@ struct BertConfig {
   std::size_t heads = 0;  // Divides `hidden`.
   std::size_t intermediate = 0;
   std::size_t vocabulary = 0;
-  std::size_t positions = 0;
+  std::size_t positions = 0;        // Rows of the position table.
+  std::size_t position_offset = 0;  // The first token's position: RoBERTa begins behind its padding index.
   std::size_t token_types = 0;
   float layer_norm_epsilon = 1e-12f;
   Activation activation = Activation::gelu_erf;
@@ -33,7 +34,7 @@ struct ModelConfig {
   BertConfig bert;
   Pooling pooling = Pooling::mean;
   bool normalize = false;
-  std::size_t tokens_max = 0;  // Special tokens included; at most bert.positions.
+  std::size_t tokens_max = 0;  // Special tokens included; at most bert.positions - position_offset.
   bool lowercase = false;      // Lower-case texts whatever the tokenizer says.
   std::string query_prompt;    // Put before the text.
   std::string document_prompt;

@@ -1,6 +1,9 @@
 #include "encoder/onednn_ops.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include <omp.h>
@@ -11,55 +14,33 @@ namespace ragtime::encoder {
 namespace {
 
 using Tag = dnnl::memory::format_tag;
-
-constexpr std::size_t kRowCounts = kTileRows / kRowStep;
+using Type = dnnl::memory::data_type;
 
 dnnl::memory::dim dim(std::size_t value) {
   return static_cast<dnnl::memory::dim>(value);
 }
 
-dnnl::memory::desc matrix(std::size_t rows, std::size_t columns, Tag tag = Tag::ab) {
-  return {{dim(rows), dim(columns)}, dnnl::memory::data_type::f32, tag};
+dnnl::memory::desc matrix(std::size_t rows, std::size_t columns, Type type, Tag tag = Tag::ab) {
+  return {{dim(rows), dim(columns)}, type, tag};
 }
 
-dnnl::memory wrap(const dnnl::memory::desc& desc, const dnnl::engine& engine, const float* data) {
-  return {desc, engine, const_cast<float*>(data)};  // oneDNN has no read-only memory.
+dnnl::memory wrap(const dnnl::memory::desc& desc, const dnnl::engine& engine, const void* data) {
+  return {desc, engine, const_cast<void*>(data)};  // oneDNN has no read-only memory.
 }
 
-dnnl::memory copy_vector(const dnnl::engine& engine, std::span<const float> values, const dnnl::memory::dims& dims) {
-  dnnl::memory copy({dims, dnnl::memory::data_type::f32, dims.size() == 1 ? Tag::a : Tag::ab}, engine);
-  std::memcpy(copy.get_data_handle(), values.data(), values.size_bytes());
-  return copy;
+Type input_type(Precision precision) {
+  return precision == Precision::int8 ? Type::u8 : precision == Precision::bf16 ? Type::bf16 : Type::f32;
+}
+Type weight_type(Precision precision) {
+  return precision == Precision::int8 ? Type::s8 : input_type(precision);
 }
 
-dnnl::primitive_attr attributes(Epilogue epilogue = Epilogue::none) {
-  dnnl::post_ops operations;
-  switch (epilogue) {
-    case Epilogue::none:
-      break;
-    case Epilogue::gelu_erf:
-      operations.append_eltwise(1.f, dnnl::algorithm::eltwise_gelu_erf, 0.f, 0.f);
-      break;
-    case Epilogue::gelu_tanh:
-      operations.append_eltwise(1.f, dnnl::algorithm::eltwise_gelu_tanh, 0.f, 0.f);
-      break;
-    case Epilogue::relu:
-      operations.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
-      break;
-    case Epilogue::add:
-      operations.append_sum(1.f);
-      break;
-  }
-  dnnl::primitive_attr attr;
-  attr.set_post_ops(operations);
-  // oneDNN's own scratchpad belongs to the thread that made the primitive; ours belongs to the call.
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attr;
-}
-
-std::size_t index_of(std::size_t rows) {
-  RAGTIME_CHECK(rows > 0 && rows % kRowStep == 0);
-  return rows / kRowStep - 1;
+std::byte* aligned(std::vector<std::byte>& bytes, std::size_t size) {
+  constexpr std::size_t kAlignment = 64;
+  if (bytes.size() < size + kAlignment) bytes.resize(size + kAlignment);
+  void* start = bytes.data();
+  std::size_t space = bytes.size();
+  return static_cast<std::byte*>(std::align(kAlignment, size, start, space));
 }
 
 }  // namespace
@@ -71,87 +52,133 @@ OneThread::~OneThread() {
   omp_set_num_threads(before_);
 }
 
-dnnl::memory Scratch::memory(const dnnl::engine& engine, const dnnl::memory::desc& desc) {
-  constexpr std::size_t kAlignment = 64;
-  if (bytes_.size() < desc.get_size() + kAlignment) bytes_.resize(desc.get_size() + kAlignment);
-  void* start = bytes_.data();
-  std::size_t space = bytes_.size();
-  return {desc, engine, std::align(kAlignment, desc.get_size(), start, space)};
+std::byte* Scratch::bytes(std::size_t size) {
+  return aligned(own_, size);
 }
 
-Linear::Linear(dnnl::engine engine, std::span<const float> weights, std::span<const float> bias, Epilogue epilogue)
-    : engine_(std::move(engine)) {
-  const std::size_t outputs = bias.size();
-  const std::size_t inputs = weights.size() / outputs;
-  bias_ = copy_vector(engine_, bias, {1, dim(outputs)});
-  auto packed = matrix(inputs, outputs, Tag::any);
-  std::vector<dnnl::matmul::primitive_desc> largest_first;
+dnnl::memory Scratch::memory(const dnnl::engine& engine, const dnnl::memory::desc& desc) {
+  return {desc, engine, aligned(onednn_, desc.get_size())};
+}
+
+std::size_t element_bytes(Precision precision) {
+  return precision == Precision::int8 ? 1 : precision == Precision::bf16 ? 2 : sizeof(float);
+}
+
+Operand Operand::from_row(std::size_t row) const {
+  Operand part = *this;
+  part.data += row * columns * element_bytes(precision);
+  if (scales != nullptr) part.scales += row;
+  return part;
+}
+
+void Operand::set_row(const Kernels& kernels, std::size_t row, const float* values) const {
+  std::byte* const to = data + row * columns * element_bytes(precision);
+  if (precision == Precision::int8) {
+    scales[row] = kernels.quantize(values, columns, reinterpret_cast<std::uint8_t*>(to));
+  } else if (precision == Precision::bf16) {
+    kernels.to_bf16(values, columns, reinterpret_cast<std::uint16_t*>(to));
+  } else if (static_cast<const void*>(to) != values) {
+    std::memcpy(to, values, columns * sizeof(float));
+  }
+}
+
+Linear::Linear(dnnl::engine engine, Precision precision, std::span<const float> weights, std::span<const float> bias,
+               Output output)
+    : engine_(std::move(engine)), precision_(precision), output_(output), bias_(bias.begin(), bias.end()) {
+  const std::size_t inputs = weights.size() / bias.size();
+  create_primitives(inputs, bias.size());
+  if (precision == Precision::int8) {
+    pack_bytes(weights, inputs);
+  } else {
+    pack(weights, inputs);
+  }
+}
+
+void Linear::create_primitives(std::size_t inputs, std::size_t outputs) {
+  const bool bytes = precision_ == Precision::int8;
+  const auto bias = bytes ? dnnl::memory::desc() : matrix(1, outputs, Type::f32);
+  if (!bytes) bias_memory_ = wrap(bias, engine_, bias_.data());
+  dnnl::primitive_attr attributes;
+  // oneDNN's own scratchpad belongs to the thread that made the primitive; ours belongs to the call.
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (!bytes && output_ == Output::add) {
+    dnnl::post_ops operations;
+    operations.append_sum(1.f);
+    attributes.set_post_ops(operations);
+  }
+  auto packed = matrix(inputs, outputs, weight_type(precision_), Tag::any);
   // The largest tile chooses the layout of the weights; the smaller ones follow.
   for (std::size_t rows = kTileRows; rows > 0; rows -= kRowStep) {
-    const dnnl::matmul::desc operation(matrix(rows, inputs), packed, bias_.get_desc(), matrix(rows, outputs));
-    largest_first.emplace_back(operation, attributes(epilogue), engine_);
-    packed = largest_first.front().weights_desc();
+    const auto in = matrix(rows, inputs, input_type(precision_));
+    const auto out = matrix(rows, outputs, bytes ? Type::s32 : Type::f32);
+    const auto operation = bytes ? dnnl::matmul::desc(in, packed, out) : dnnl::matmul::desc(in, packed, bias, out);
+    descs_.emplace_back(operation, attributes, engine_);
+    packed = descs_.front().weights_desc();
   }
-  descs_.assign(largest_first.rbegin(), largest_first.rend());
+  std::reverse(descs_.begin(), descs_.end());
   for (const auto& desc : descs_) primitives_.emplace_back(desc);
-
-  dnnl::stream stream(engine_);
   weights_ = dnnl::memory(packed, engine_);
-  auto given = wrap(matrix(inputs, outputs, Tag::ba), engine_, weights.data());
+}
+
+void Linear::pack(std::span<const float> weights, std::size_t inputs) {
+  dnnl::stream stream(engine_);
+  auto given = wrap(matrix(inputs, bias_.size(), Type::f32, Tag::ba), engine_, weights.data());
   dnnl::reorder(given, weights_).execute(stream, given, weights_);
   stream.wait();
 }
 
-void Linear::run(Scratch& scratch, std::size_t rows, const float* in, float* out) const {
-  const std::size_t i = index_of(rows);
-  const auto& desc = descs_[i];
-  primitives_[i].execute(scratch.stream, {{DNNL_ARG_SRC, wrap(desc.src_desc(), engine_, in)},
-                                          {DNNL_ARG_WEIGHTS, weights_},
-                                          {DNNL_ARG_BIAS, bias_},
-                                          {DNNL_ARG_DST, wrap(desc.dst_desc(), engine_, out)},
-                                          {DNNL_ARG_SCRATCHPAD, scratch.memory(engine_, desc.scratchpad_desc())}});
-}
-
-LayerNorm::LayerNorm(dnnl::engine engine, std::span<const float> scale, std::span<const float> shift, float epsilon)
-    : engine_(std::move(engine)) {
-  const std::size_t columns = scale.size();
-  scale_ = copy_vector(engine_, scale, {dim(columns)});
-  shift_ = copy_vector(engine_, shift, {dim(columns)});
-  const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-  for (std::size_t step = 1; step <= kRowCounts; ++step) {
-    const dnnl::layer_normalization_forward::desc operation(dnnl::prop_kind::forward_inference,
-                                                            matrix(step * kRowStep, columns), epsilon, flags);
-    descs_.emplace_back(operation, attributes(), engine_);
-    primitives_.emplace_back(descs_.back());
+void Linear::pack_bytes(std::span<const float> weights, std::size_t inputs) {
+  constexpr float kMost = 127.f;
+  std::vector<std::int8_t> bytes(weights.size());
+  for (std::size_t output = 0; output < bias_.size(); ++output) {
+    const auto row = weights.subspan(output * inputs, inputs);
+    float most = 0;
+    for (float weight : row) most = std::max(most, std::abs(weight));
+    const float scale = most > 0 ? most / kMost : 1.f;
+    int total = 0;
+    for (std::size_t i = 0; i < inputs; ++i) {
+      const auto byte = static_cast<std::int8_t>(std::lround(row[i] / scale));
+      bytes[output * inputs + i] = byte;
+      total += byte;
+    }
+    weight_scales_.push_back(scale);
+    weight_sums_.push_back(static_cast<float>(total));
   }
+  dnnl::stream stream(engine_);
+  auto given = wrap(matrix(inputs, bias_.size(), Type::s8, Tag::ba), engine_, bytes.data());
+  dnnl::reorder(given, weights_).execute(stream, given, weights_);
+  stream.wait();
 }
 
-void LayerNorm::run(Scratch& scratch, std::size_t rows, float* values) const {
-  const std::size_t i = index_of(rows);
+void Linear::multiply(Scratch& scratch, std::size_t rows, const Operand& in, void* out) const {
+  RAGTIME_CHECK(rows > 0 && rows % kRowStep == 0 && rows <= kTileRows);
+  const std::size_t i = rows / kRowStep - 1;
   const auto& desc = descs_[i];
-  const auto memory = wrap(desc.src_desc(), engine_, values);
-  primitives_[i].execute(scratch.stream, {{DNNL_ARG_SRC, memory},
-                                          {DNNL_ARG_DST, memory},
-                                          {DNNL_ARG_SCALE, scale_},
-                                          {DNNL_ARG_SHIFT, shift_},
-                                          {DNNL_ARG_SCRATCHPAD, scratch.memory(engine_, desc.scratchpad_desc())}});
+  std::unordered_map<int, dnnl::memory> arguments = {
+      {DNNL_ARG_SRC, wrap(desc.src_desc(), engine_, in.data)},
+      {DNNL_ARG_WEIGHTS, weights_},
+      {DNNL_ARG_DST, wrap(desc.dst_desc(), engine_, out)},
+      {DNNL_ARG_SCRATCHPAD, scratch.memory(engine_, desc.scratchpad_desc())}};
+  if (precision_ != Precision::int8) arguments.emplace(DNNL_ARG_BIAS, bias_memory_);
+  primitives_[i].execute(scratch.stream, arguments);
 }
 
-SquareSoftmax::SquareSoftmax(dnnl::engine engine, std::size_t side_max) : engine_(std::move(engine)) {
-  for (std::size_t side = kRowStep; side <= round_up_rows(side_max); side += kRowStep) {
-    const dnnl::softmax_forward::desc operation(dnnl::prop_kind::forward_inference, matrix(side, side), 1);
-    descs_.emplace_back(operation, attributes(), engine_);
-    primitives_.emplace_back(descs_.back());
+void Linear::run(const Kernels& kernels, Scratch& scratch, std::size_t rows, const Operand& in, float* out) const {
+  if (precision_ != Precision::int8) {
+    multiply(scratch, rows, in, out);
+    return;
   }
-}
-
-void SquareSoftmax::run(Scratch& scratch, std::size_t side, float* values) const {
-  const std::size_t i = index_of(side);
-  const auto& desc = descs_[i];
-  const auto memory = wrap(desc.src_desc(), engine_, values);
-  primitives_[i].execute(scratch.stream, {{DNNL_ARG_SRC, memory},
-                                          {DNNL_ARG_DST, memory},
-                                          {DNNL_ARG_SCRATCHPAD, scratch.memory(engine_, desc.scratchpad_desc())}});
+  const std::size_t outputs = bias_.size();
+  const bool add = output_ == Output::add;
+  static_assert(sizeof(float) == sizeof(std::int32_t));
+  auto* sums = add ? reinterpret_cast<std::int32_t*>(scratch.bytes(rows * outputs * sizeof(std::int32_t)))
+                   : reinterpret_cast<std::int32_t*>(out);
+  multiply(scratch, rows, in, sums);
+  const ColumnScales columns{weight_scales_.data(), weight_sums_.data(), bias_.data()};
+  const auto dequantize = add ? kernels.dequantize_add : kernels.dequantize;
+  for (std::size_t row = 0; row < rows; ++row) {
+    dequantize(sums + row * outputs, outputs, in.scales[row], columns, out + row * outputs);
+  }
 }
 
 }  // namespace ragtime::encoder

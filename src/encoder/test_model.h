@@ -82,6 +82,13 @@ struct TestModel {
     }
   }
 
+  // BERT's pooler and a classifier with one label.
+  void add_classifier(std::uint32_t seed) {
+    std::mt19937 random(seed);
+    add_pair(random, "pooler.dense", {hidden, hidden});
+    add_pair(random, "classifier", {1, hidden});
+  }
+
   std::string config_json() const {
     return R"({"model_type":"bert","hidden_act":")" + activation + R"(","hidden_size":)" + std::to_string(hidden) +
            R"(,"num_hidden_layers":)" + std::to_string(layers) + R"(,"num_attention_heads":)" + std::to_string(heads) +

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #include "encoder/bert_encoder.h"
+#include "encoder/encoder_model.h"
 #include "encoder/test_model.h"
-#include "encoder/wordpiece.h"
+#include "telemetry/metrics.h"
 
 namespace ragtime::encoder {
 namespace {
@@ -137,7 +138,7 @@ class TextEncoderTest : public testing::Test {
 
   std::unique_ptr<Embedder> open(const TestModel& model) {
     model.write(directory_);
-    auto embedder = open_embedder(directory_, "tiny", pool_);
+    auto embedder = open_embedder(directory_, "tiny", pool_, exact_);
     if (embedder.has_error()) ADD_FAILURE() << embedder.error().message;
     return std::move(*embedder);
   }
@@ -152,6 +153,7 @@ class TextEncoderTest : public testing::Test {
   }
 
   std::filesystem::path directory_;
+  EncoderConfig exact_{.precision = Precision::f32};
   async::ThreadPool pool_{{.name = "test", .threads = 3}};
   RequestContext context_{"request", "tenant", Deadline::never()};
 };
@@ -291,6 +293,79 @@ TEST_F(TextEncoderTest, ACancelledCallSaysSo) {
   EXPECT_EQ(out.error().code, ErrorCode::cancelled);
 }
 
+TEST_F(TextEncoderTest, CoarserPrecisionsComeClose) {
+  std::vector<std::string> texts;
+  for (int i = 1; i < 40; ++i) {
+    std::string text;
+    for (int j = 0; j < i; ++j) text += (j * i) % 3 == 0 ? "the " : (j + i) % 4 == 0 ? "lazy " : "fox ";
+    texts.push_back(text);
+  }
+  const Embeddings exact = embed(*open(TestModel(14)), texts);
+  for (const auto& [precision, least] : {std::pair(Precision::bf16, 0.999), std::pair(Precision::int8, 0.995)}) {
+    if (choose_precision(precision).has_error()) continue;
+    EncoderConfig config;
+    config.precision = precision;
+    const auto coarse = open_embedder(directory_, "tiny", pool_, config);
+    ASSERT_TRUE(coarse) << coarse.error().message;
+    const Embeddings out = embed(**coarse, texts);
+    EXPECT_NE(out.values, exact.values);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      double dot = 0;
+      for (std::size_t j = 0; j < out.dimensions; ++j) dot += static_cast<double>(out.row(i)[j]) * exact.row(i)[j];
+      EXPECT_GE(dot, least) << precision_name(precision) << " text " << i;
+    }
+  }
+}
+
+TEST_F(TextEncoderTest, CountsWhatItComputes) {
+  telemetry::Metrics metrics;
+  exact_.metrics = &metrics;
+  const auto embedder = open(TestModel(14));
+  embed(*embedder, {"fox dog", "the"});
+  const std::string text = metrics.render();
+  EXPECT_THAT(text, HasSubstr(R"(ragtime_encoder_tokens_total{model="tiny"} 7)"));
+  EXPECT_THAT(text, HasSubstr(R"(ragtime_encoder_batch_tokens_count{model="tiny"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(ragtime_encoder_queue_seconds_count{model="tiny"} 1)"));
+}
+
+TEST_F(TextEncoderTest, ARerankerScoresPairs) {
+  TestModel model(15);
+  model.add_classifier(16);
+  model.write(directory_);
+  std::filesystem::remove(directory_ / "modules.json");
+  const auto reranker = open_reranker(directory_, "cross", pool_, exact_);
+  ASSERT_TRUE(reranker) << reranker.error().message;
+  EXPECT_EQ((*reranker)->info().model, "cross");
+  EXPECT_EQ((*reranker)->info().tokens_max, 160u);
+  const std::vector<std::string> documents = {"lazy dog", "the fox jumps over", "", "lazy dog"};
+  const auto scores = async::sync_wait((*reranker)->score("quick fox", documents, context_));
+  ASSERT_TRUE(scores) << scores.error().message;
+  ASSERT_EQ(scores->logits.size(), documents.size());
+  EXPECT_EQ(scores->logits[0], scores->logits[3]);
+  EXPECT_NE(scores->logits[0], scores->logits[1]);
+
+  const auto loaded = load_encoder_model(directory_, ModelHead::classifier, Precision::f32);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const TokenPair pair = loaded->tokenizer->encode_pair("quick fox", documents[i], 160);
+    EXPECT_EQ(pair.types.back(), 1) << "BERT marks the second text";
+    const std::vector<TokenSequence> ids = {pair.ids};
+    const std::vector<std::vector<std::int32_t>> types = {pair.types};
+    const auto hidden = loaded->bert.encode(ids, types);
+    EXPECT_NEAR(scores->logits[i], loaded->head->score({hidden.data(), model.hidden}), 1e-5);
+    tokens += pair.ids.size();
+  }
+  EXPECT_EQ(scores->tokens, tokens);
+}
+
+TEST_F(TextEncoderTest, ARerankerNeedsAClassifier) {
+  TestModel(1).write(directory_);
+  const auto reranker = open_reranker(directory_, "tiny", pool_);
+  ASSERT_TRUE(reranker.has_error());
+  EXPECT_THAT(reranker.error().message, HasSubstr("pooler.dense.weight is missing"));
+}
+
 TEST_F(TextEncoderTest, ManyCallsAtOnceDoNotDisturbEachOther) {
   const auto embedder = open(TestModel(12));
   const Embeddings expected = embed(*embedder, {"the quick fox", "lazy dog"});
@@ -384,6 +459,10 @@ INSTANTIATE_TEST_SUITE_P(
                   R"({"model_type":"bert","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":5,)"
                   R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":160,"type_vocab_size":2})",
                   "not a multiple of num_attention_heads"},
+        BadConfig{"roberta_positions", "config.json",
+                  R"({"model_type":"roberta","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":3,)"
+                  R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":4,"type_vocab_size":1})",
+                  "leaves too few positions"},
         BadConfig{"activation", "config.json",
                   R"({"model_type":"bert","hidden_size":24,"num_hidden_layers":2,"num_attention_heads":3,)"
                   R"("intermediate_size":40,"vocab_size":24,"max_position_embeddings":160,"type_vocab_size":2,)"

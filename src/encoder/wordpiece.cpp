@@ -1,12 +1,9 @@
 #include "encoder/wordpiece.h"
 
 #include <algorithm>
-#include <array>
-#include <tuple>
+#include <utility>
 
-#include <unicode/uchar.h>
-#include <unicode/uscript.h>
-#include <unicode/utf8.h>
+#include "encoder/unicode_text.h"
 
 namespace ragtime::encoder {
 namespace {
@@ -19,100 +16,65 @@ struct EncodedWord {
 
 EncodedWord to_utf8(const std::u32string& word) {
   EncodedWord out;
-  for (char32_t c : word) {
+  for (const char32_t c : word) {
     out.offsets.push_back(out.bytes.size());
-    std::array<char, U8_MAX_LENGTH> buffer{};
-    std::int32_t length = 0;
-    U8_APPEND_UNSAFE(buffer.data(), length, static_cast<UChar32>(c));
-    out.bytes.append(buffer.data(), static_cast<std::size_t>(length));
+    append_utf8(c, out.bytes);
   }
   out.offsets.push_back(out.bytes.size());
   return out;
 }
 
-bool has_cjk(std::string_view utf8) {
-  const auto size = static_cast<std::int32_t>(utf8.size());
-  for (std::int32_t i = 0; i < size;) {
-    UChar32 c = 0;
-    U8_NEXT_OR_FFFD(utf8.data(), i, size, c);
-    UErrorCode status = U_ZERO_ERROR;
-    const UScriptCode script = uscript_getScript(c, &status);
-    if (script == USCRIPT_HAN || script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA || script == USCRIPT_HANGUL) {
-      return true;
-    }
+Result<TokenId> find_special(const WordPieceConfig& config, const std::string& token) {
+  for (const auto& entry : config.vocabulary) {
+    if (entry.first == token) return entry.second;
   }
-  return false;
+  return make_error(ErrorCode::corrupt, "the vocabulary lacks the token " + token);
+}
+
+TokenId largest_id(const WordPieceConfig& config) {
+  TokenId id = -1;
+  for (const auto& entry : config.vocabulary) id = std::max(id, entry.second);
+  return id;
+}
+
+PipelineConfig pipeline(const WordPieceConfig& config, SequenceTemplate sequence) {
+  PipelineConfig out;
+  out.added_tokens = config.special_tokens;
+  out.sequence = std::move(sequence);
+  return out;
 }
 
 }  // namespace
 
-WordPiece::WordPiece(WordPieceConfig config) : normalizer_(config.normalizer), word_chars_max_(config.word_chars_max) {
+WordPiece::WordPiece(WordPieceConfig config, TokenId unknown, SequenceTemplate sequence)
+    : PipelineTokenizer(pipeline(config, std::move(sequence)), largest_id(config)),
+      normalizer_(config.normalizer),
+      word_chars_max_(config.word_chars_max),
+      unknown_(unknown) {
   whole_.reserve(config.vocabulary.size());
   for (auto& [token, id] : config.vocabulary) {
-    id_max_ = std::max(id_max_, id);
     const std::string& prefix = config.continuing_prefix;
     if (token.starts_with(prefix)) continuation_.emplace(token.substr(prefix.size()), id);
     whole_.emplace(std::move(token), id);
   }
-  for (auto& [token, id] : config.special_tokens) {
-    id_max_ = std::max(id_max_, id);
-    special_first_bytes_ += token.front();
-    special_.push_back({std::move(token), id});
-  }
 }
 
 Result<WordPiece> WordPiece::create(WordPieceConfig config) {
-  const auto [unknown, first, last] = std::tuple(config.unknown, config.first, config.last);
-  WordPiece tokenizer(std::move(config));
-  RAGTIME_TRY(tokenizer.unknown_, tokenizer.find_special(unknown));
-  RAGTIME_TRY(tokenizer.first_, tokenizer.find_special(first));
-  RAGTIME_TRY(tokenizer.last_, tokenizer.find_special(last));
-  return tokenizer;
-}
-
-Result<TokenId> WordPiece::find_special(const std::string& token) const {
-  const auto found = whole_.find(token);
-  if (found == whole_.end()) return make_error(ErrorCode::corrupt, "the vocabulary lacks the token " + token);
-  return found->second;
-}
-
-// The longest special token that `text` begins with.
-const WordPiece::SpecialToken* WordPiece::special_at(std::string_view text) const {
-  const SpecialToken* best = nullptr;
-  for (const SpecialToken& token : special_) {
-    if (text.starts_with(token.text) && (best == nullptr || token.text.size() > best->text.size())) best = &token;
+  RAGTIME_TRY(const TokenId unknown, find_special(config, config.unknown));
+  if (!config.sequence) {
+    RAGTIME_TRY(const TokenId first, find_special(config, config.first));
+    RAGTIME_TRY(const TokenId last, find_special(config, config.last));
+    config.sequence = SequenceTemplate::bert(first, last);
   }
-  return best;
-}
-
-// The first special token in `text` and where it begins; the end of the text when there is none.
-std::pair<std::size_t, const WordPiece::SpecialToken*> WordPiece::next_special(std::string_view text) const {
-  for (std::size_t i = text.find_first_of(special_first_bytes_); i < text.size();
-       i = text.find_first_of(special_first_bytes_, i + 1)) {
-    if (const SpecialToken* token = special_at(text.substr(i))) return {i, token};
-  }
-  return {text.size(), nullptr};
-}
-
-std::vector<TokenId> WordPiece::encode(std::string_view text, std::size_t tokens_max) const {
-  std::vector<TokenId> ids{first_};
-  const std::size_t count_max = tokens_max - 1;
-  while (ids.size() < count_max) {
-    const auto [position, special] = next_special(text);
-    encode_plain(text.substr(0, position), count_max, ids);
-    if (special == nullptr) break;
-    ids.push_back(special->id);
-    text.remove_prefix(position + special->text.size());
-  }
-  ids.resize(std::min(ids.size(), count_max));
-  ids.push_back(last_);
-  return ids;
+  SequenceTemplate sequence = std::move(*config.sequence);
+  return WordPiece(std::move(config), unknown, std::move(sequence));
 }
 
 // Works through stretches between ASCII white space, which never influence each other, so that a long text costs
 // no more than the tokens that are kept.
-void WordPiece::encode_plain(std::string_view text, std::size_t count_max, std::vector<TokenId>& out) const {
+void WordPiece::encode_stretch(Stretch stretch, std::size_t count_max, TokenSequence& out) const {
   constexpr std::string_view kSpace = " \t\n\r";
+  const std::string_view text = stretch.text;
   std::size_t begin = text.find_first_not_of(kSpace);
   while (begin != std::string_view::npos && out.size() < count_max) {
     const std::size_t end = std::min(text.find_first_of(kSpace, begin), text.size());
@@ -121,7 +83,7 @@ void WordPiece::encode_plain(std::string_view text, std::size_t count_max, std::
   }
 }
 
-void WordPiece::encode_word(const std::u32string& word, std::vector<TokenId>& out) const {
+void WordPiece::encode_word(const std::u32string& word, TokenSequence& out) const {
   if (word.size() > word_chars_max_) return out.push_back(unknown_);
   const EncodedWord encoded = to_utf8(word);
   const std::size_t count_before = out.size();

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,36 +14,33 @@
 
 #include "base/result.h"
 #include "encoder/bert_normalizer.h"
+#include "encoder/json_file.h"
+#include "encoder/pipeline_tokenizer.h"
 
 namespace ragtime::encoder {
 
-using TokenId = std::int32_t;
-
 struct WordPieceConfig {
   std::vector<std::pair<std::string, TokenId>> vocabulary;  // Ids are unique and not negative.
-  // Recognised in the text as written, before normalisation; not empty.
-  std::vector<std::pair<std::string, TokenId>> special_tokens;
+  std::vector<AddedToken> special_tokens;                   // None is `normalized`.
   NormalizerOptions normalizer;
   std::string unknown = "[UNK]";
   std::string first = "[CLS]";
   std::string last = "[SEP]";
+  std::optional<SequenceTemplate> sequence;  // Instead of BERT's with `first` and `last`.
   std::string continuing_prefix = "##";
   std::size_t word_chars_max = 100;  // A longer word is unknown.
 };
 
-class WordPiece {
+class WordPiece final : public PipelineTokenizer {
  public:
   // From tokenizer.json, else vocab.txt with tokenizer_config.json.
   // Errors: not_found, corrupt, unsupported (another tokenizer model or normalizer); the message names the file.
   static Result<WordPiece> load(const std::filesystem::path& directory);
+  static Result<WordPiece> from_json(const JsonFile& file);
   // Errors: corrupt when a named special token is not in the vocabulary.
   static Result<WordPiece> create(WordPieceConfig config);
 
-  // [CLS], the text's tokens cut so that all fit into `tokens_max` (at least 2), [SEP].
-  std::vector<TokenId> encode(std::string_view text, std::size_t tokens_max) const;
-
-  TokenId id_max() const { return id_max_; }
-  std::size_t cjk_entries() const;  // Vocabulary entries with a Chinese, Japanese or Korean character.
+  std::size_t cjk_entries() const override;
 
  private:
   struct Hash {
@@ -51,28 +48,20 @@ class WordPiece {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   using Vocabulary = std::unordered_map<std::string, TokenId, Hash, std::equal_to<>>;
-  struct SpecialToken {
-    std::string text;
-    TokenId id;
-  };
 
-  explicit WordPiece(WordPieceConfig config);
-  Result<TokenId> find_special(const std::string& token) const;
-  const SpecialToken* special_at(std::string_view text) const;
-  std::pair<std::size_t, const SpecialToken*> next_special(std::string_view text) const;
-  void encode_plain(std::string_view text, std::size_t count_max, std::vector<TokenId>& out) const;
-  void encode_word(const std::u32string& word, std::vector<TokenId>& out) const;
+  WordPiece(WordPieceConfig config, TokenId unknown, SequenceTemplate sequence);
+  void encode_stretch(Stretch stretch, std::size_t count_max, TokenSequence& out) const override;
+  void encode_word(const std::u32string& word, TokenSequence& out) const;
 
   BertNormalizer normalizer_;
   std::size_t word_chars_max_;
   Vocabulary whole_;         // Every entry, as it is.
   Vocabulary continuation_;  // Entries that begin with the prefix, without it.
-  std::vector<SpecialToken> special_;
-  std::string special_first_bytes_;  // The bytes that a special token may begin with.
-  TokenId unknown_ = 0;
-  TokenId first_ = 0;
-  TokenId last_ = 0;
-  TokenId id_max_ = 0;
+  TokenId unknown_;
 };
+
+// An object of tokens with their ids. Errors: corrupt.
+Result<std::vector<std::pair<std::string, TokenId>>> parse_vocabulary(const JsonFile& file,
+                                                                      const boost::json::value& vocabulary);
 
 }  // namespace ragtime::encoder

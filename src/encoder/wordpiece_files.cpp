@@ -1,13 +1,13 @@
 // WordPiece::load: tokenizer.json and vocab.txt.
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <set>
+#include <unordered_set>
 
-#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 
 #include "encoder/json_file.h"
 #include "encoder/mapped_file.h"
+#include "encoder/tokenizer_json.h"
 #include "encoder/wordpiece.h"
 
 namespace ragtime::encoder {
@@ -16,7 +16,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kWordCharsMax = 1'000;
-constexpr TokenId kTokenIdMax = 4'000'000;
 
 Result<void> check_type(const JsonFile& part, std::string_view key, std::string_view expected) {
   RAGTIME_TRY(const auto type, part.text_or("type", "none"));
@@ -36,68 +35,39 @@ Result<NormalizerOptions> parse_normalizer(const JsonFile& file) {
   return options;
 }
 
-Result<void> parse_vocabulary(const JsonFile& model, WordPieceConfig& config) {
-  RAGTIME_TRY(const auto vocabulary, model.object_or_empty("vocab"));
-  std::set<TokenId> seen;
-  for (const auto& entry : vocabulary.object()) {
-    boost::system::error_code failure;
-    const auto id = entry.value().to_number<TokenId>(failure);
-    const std::string token(entry.key().data(), entry.key().size());
-    if (failure || id < 0 || id > kTokenIdMax || !seen.insert(id).second) {
-      return model.wrong("vocab", "has a bad or repeated id for the token " + token);
-    }
-    config.vocabulary.emplace_back(token, id);
-  }
-  return {};
-}
-
 Result<void> parse_model(const JsonFile& file, WordPieceConfig& config) {
-  RAGTIME_TRY(const auto model, file.object_or_empty("model"));
+  RAGTIME_TRY(const auto model, parse_model_options(file));
   RAGTIME_TRY_DONE(check_type(model, "model", "WordPiece"));
   RAGTIME_TRY(config.unknown, model.text_or("unk_token", config.unknown));
   RAGTIME_TRY(config.continuing_prefix, model.text_or("continuing_subword_prefix", config.continuing_prefix));
   if (model.contains("max_input_chars_per_word")) {
     RAGTIME_TRY(config.word_chars_max, model.size("max_input_chars_per_word", kWordCharsMax));
   }
-  return parse_vocabulary(model, config);
-}
-
-Result<std::pair<std::string, TokenId>> parse_added_token(const JsonFile& file, const json::value& value) {
-  if (!value.is_object()) return file.wrong("added_tokens", "has an entry that is not an object");
-  const auto entry = JsonFile::part(file.path(), value.get_object());
-  RAGTIME_TRY(auto content, entry.text_or("content", ""));
-  if (content.empty()) return file.wrong("added_tokens", "has an entry without content");
-  RAGTIME_TRY(const double id, entry.number_or("id", -1));
-  if (!(id >= 0 && id <= kTokenIdMax)) return file.wrong("added_tokens", "has a bad id for the token " + content);
-  RAGTIME_TRY(const bool normalized, entry.flag_or("normalized", false));
-  RAGTIME_TRY(const bool single_word, entry.flag_or("single_word", false));
-  if (normalized || single_word) {
-    return make_error(ErrorCode::unsupported,
-                      file.path().string() + ": the added token " + content +
-                          " is matched after normalisation or as a word, which is not supported");
-  }
-  return std::pair(std::move(content), static_cast<TokenId>(id));
-}
-
-Result<void> parse_added_tokens(const JsonFile& file, WordPieceConfig& config) {
-  const json::value* tokens = file.find("added_tokens");
-  if (tokens == nullptr) return {};
-  if (!tokens->is_array()) return file.wrong("added_tokens", "must be an array");
-  for (const json::value& value : tokens->get_array()) {
-    RAGTIME_TRY(auto token, parse_added_token(file, value));
-    config.special_tokens.push_back(std::move(token));
-  }
+  RAGTIME_TRY(const json::value* vocabulary, find_in_model(file, "vocab"));
+  RAGTIME_TRY(config.vocabulary, parse_vocabulary(file, *vocabulary));
   return {};
 }
 
-Result<WordPieceConfig> read_tokenizer_json(const std::filesystem::path& path) {
-  RAGTIME_TRY(const auto file, JsonFile::open(path));
+Result<std::vector<AddedToken>> parse_special_tokens(const JsonFile& file) {
+  RAGTIME_TRY(auto tokens, parse_added_tokens(file));
+  for (const AddedToken& token : tokens) {
+    if (token.normalized) {
+      return unsupported(file, "added_tokens", "the added token " + token.content + ", matched after normalisation,");
+    }
+  }
+  return tokens;
+}
+
+Result<WordPieceConfig> parse_config(const JsonFile& file) {
   WordPieceConfig config;
   RAGTIME_TRY(config.normalizer, parse_normalizer(file));
   RAGTIME_TRY(const auto splitter, file.object_or_empty("pre_tokenizer"));
   RAGTIME_TRY_DONE(check_type(splitter, "pre_tokenizer", "BertPreTokenizer"));
   RAGTIME_TRY_DONE(parse_model(file, config));
-  RAGTIME_TRY_DONE(parse_added_tokens(file, config));
+  RAGTIME_TRY(config.special_tokens, parse_special_tokens(file));
+  if (file.contains("post_processor")) {
+    RAGTIME_TRY(config.sequence, parse_post_processor(file));
+  }
   return config;
 }
 
@@ -123,30 +93,55 @@ Result<WordPieceConfig> read_vocab_txt(const std::filesystem::path& directory) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   constexpr std::array<std::string_view, 5> kSpecial = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-  std::copy_if(
-      config.vocabulary.begin(), config.vocabulary.end(), std::back_inserter(config.special_tokens),
-      [&](const auto& entry) { return std::find(kSpecial.begin(), kSpecial.end(), entry.first) != kSpecial.end(); });
+  for (const auto& [token, id] : config.vocabulary) {
+    if (std::find(kSpecial.begin(), kSpecial.end(), token) == kSpecial.end()) continue;
+    AddedToken special;
+    special.content = token;
+    special.id = id;
+    config.special_tokens.push_back(std::move(special));
+  }
   return config;
+}
+
+Result<WordPiece> name_file(Result<WordPiece> tokenizer, const std::filesystem::path& path) {
+  if (!tokenizer.has_error()) return tokenizer;
+  return make_error(tokenizer.error().code, path.string() + ": " + tokenizer.error().message);
 }
 
 }  // namespace
 
-Result<WordPiece> WordPiece::load(const std::filesystem::path& directory) {
-  std::filesystem::path source = directory / "tokenizer.json";
-  auto config = read_tokenizer_json(source);
-  if (config.has_error() && config.error().code == ErrorCode::not_found) {
-    source = directory / "vocab.txt";
-    config = read_vocab_txt(directory);
-    if (config.has_error() && config.error().code == ErrorCode::not_found) {
-      return make_error(ErrorCode::not_found, directory.string() + " holds neither tokenizer.json nor vocab.txt");
+Result<std::vector<std::pair<std::string, TokenId>>> parse_vocabulary(const JsonFile& file,
+                                                                      const json::value& vocabulary) {
+  if (!vocabulary.is_object()) return file.wrong("vocab", "must be an object");
+  std::vector<std::pair<std::string, TokenId>> out;
+  std::unordered_set<TokenId> seen;
+  for (const auto& entry : vocabulary.get_object()) {
+    boost::system::error_code failure;
+    const auto id = entry.value().to_number<TokenId>(failure);
+    std::string token(entry.key().data(), entry.key().size());
+    if (failure || id < 0 || id > kTokenIdMax || !seen.insert(id).second) {
+      return file.wrong("vocab", "has a bad or repeated id for the token " + token);
     }
+    out.emplace_back(std::move(token), id);
+  }
+  return out;
+}
+
+Result<WordPiece> WordPiece::from_json(const JsonFile& file) {
+  RAGTIME_TRY(auto config, parse_config(file));
+  return name_file(create(std::move(config)), file.path());
+}
+
+Result<WordPiece> WordPiece::load(const std::filesystem::path& directory) {
+  const auto file = JsonFile::open(directory / "tokenizer.json");
+  if (file.has_value()) return from_json(*file);
+  if (file.error().code != ErrorCode::not_found) return file.error();
+  auto config = read_vocab_txt(directory);
+  if (config.has_error() && config.error().code == ErrorCode::not_found) {
+    return make_error(ErrorCode::not_found, directory.string() + " holds neither tokenizer.json nor vocab.txt");
   }
   if (config.has_error()) return config.error();
-  auto tokenizer = create(std::move(*config));
-  if (tokenizer.has_error()) {
-    return make_error(tokenizer.error().code, source.string() + ": " + tokenizer.error().message);
-  }
-  return tokenizer;
+  return name_file(create(std::move(*config)), directory / "vocab.txt");
 }
 
 }  // namespace ragtime::encoder

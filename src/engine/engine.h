@@ -23,10 +23,20 @@
 #include "encoder/embedder.h"
 #include "index/filter.h"
 #include "storage/database.h"
+#include "telemetry/metrics.h"
 #include "text/chunker.h"
 #include "text/document.h"
 
 namespace ragtime::engine {
+
+// Vectors that are kept, so that the same text is embedded once.
+struct EmbeddingCacheConfig {
+  // Changes whenever the model's files do, so that vectors of another model under the same name are never used.
+  std::string fingerprint{};
+  std::size_t rows_max = 500'000;          // Document texts in the database; 0: none are kept.
+  std::size_t bytes_max = 1u << 30;        // Of their vectors.
+  std::size_t query_bytes_max = 8u << 20;  // Of query vectors in memory; 0: none are kept.
+};
 
 struct EngineConfig {
   text::ChunkingOptions chunking;
@@ -34,6 +44,7 @@ struct EngineConfig {
   std::size_t candidates = 100;  // Per arm, before fusion.
   std::size_t embed_batch = 32;  // Chunks per call of the embedder during ingest.
   std::size_t query_bytes_max = 32u << 10;
+  EmbeddingCacheConfig embedding_cache{};
 };
 
 // A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
@@ -80,10 +91,11 @@ struct SearchResults {
 
 class Engine {
  public:
-  // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only).
+  // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only),
+  // and so may `metrics`.
   static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
                                               encoder::Embedder* embedder, async::ThreadPool& compute,
-                                              async::ThreadPool& blocking);
+                                              async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr);
   virtual ~Engine() = default;
 
   // Chunks, embeds, commits and indexes. Errors: conflict when the store's vectors are of another model,

@@ -793,5 +793,54 @@ TEST_F(EngineModelTest, RandomOperationsAgreeWithTheModel) {
   }
 }
 
+// Embedding cache. ------------------------------------------------------------------------------------------------
+
+TEST_F(EngineTest, SameContentInAnotherStoreIsNotEmbeddedAgain) {
+  put(path_put("file-1", "the red car\n\nthe blue boat"));
+  EXPECT_GT(embedder_.calls, 0);
+  embedder_.calls = 0;
+  add_store("vs_2");
+  auto again = path_put("file-2", "the red car\n\nthe blue boat");
+  again.document.store_id = "vs_2";
+  EXPECT_TRUE(put(std::move(again)).embedded);
+  EXPECT_EQ(embedder_.calls, 0);
+  auto wanted = request("automobile", "vs_2");
+  wanted.dense_weight = 1;
+  const auto hits = search(std::move(wanted)).hits;
+  ASSERT_FALSE(hits.empty());
+  EXPECT_GT(hits[0].dense_score, 0.2f);
+}
+
+TEST_F(EngineTest, AnotherFingerprintIsEmbeddedAgain) {
+  put(path_put("file-1", "the red car"));
+  config_.embedding_cache.fingerprint = "new weights";
+  open(&embedder_);
+  embedder_.calls = 0;
+  put(path_put("file-2", "the red car"));
+  EXPECT_EQ(embedder_.calls, 1);
+}
+
+TEST_F(EngineTest, RepeatedQueryIsEmbeddedOnce) {
+  put(path_put("file-1", "the red car"));
+  embedder_.calls = 0;
+  const auto first = search(request("automobile"));
+  const auto second = search(request("automobile"));
+  EXPECT_EQ(embedder_.calls, 1);
+  EXPECT_TRUE(second.dense_used);
+  ASSERT_EQ(first.hits.size(), second.hits.size());
+  EXPECT_EQ(first.hits.at(0).score, second.hits.at(0).score);
+}
+
+TEST_F(EngineTest, QueryThatFailsToEmbedLeavesTheWholeSearchLexical) {
+  put(path_put("file-1", "the red car"));
+  search(request("automobile"));
+  embedder_.failure = make_error(ErrorCode::unavailable, "no embedder");
+  auto both = request("automobile");
+  both.queries.push_back("red");
+  const auto results = search(std::move(both));
+  EXPECT_FALSE(results.dense_used);
+  EXPECT_TRUE(results.dense_failed);
+}
+
 }  // namespace
 }  // namespace ragtime::engine

@@ -13,8 +13,8 @@ Error no_store(std::string_view id) {
 
 Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Database& database,
                                              encoder::Embedder* embedder, async::ThreadPool& compute,
-                                             async::ThreadPool& blocking) {
-  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking);
+                                             async::ThreadPool& blocking, telemetry::Metrics* metrics) {
+  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking, metrics);
   RAGTIME_TRY_DONE(engine->load());
   return std::unique_ptr<Engine>(std::move(engine));
 }

@@ -11,6 +11,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/embedding_cache.h"
 #include "engine/engine.h"
 #include "engine/fair_shared_mutex.h"
 #include "engine/hybrid_search.h"
@@ -28,8 +30,10 @@ namespace ragtime::engine {
 class HybridEngine final : public Engine {
  public:
   HybridEngine(EngineConfig config, storage::Database& database, encoder::Embedder* embedder,
-               async::ThreadPool& compute, async::ThreadPool& blocking)
-      : config_(std::move(config)), database_(database), embedder_(embedder), compute_(compute), blocking_(blocking) {}
+               async::ThreadPool& compute, async::ThreadPool& blocking, telemetry::Metrics* metrics)
+      : config_(std::move(config)), database_(database), embedder_(embedder), compute_(compute), blocking_(blocking) {
+    if (embedder_ != nullptr) cache_.emplace(config_.embedding_cache, embedder_->info(), database_, metrics);
+  }
 
   // Builds the indexes from the database; before anything else is called.
   Result<void> load();
@@ -53,6 +57,7 @@ class HybridEngine final : public Engine {
     std::vector<storage::ChunkRecord> records;
     std::vector<std::vector<std::string>> terms;
     std::size_t tokens = 0;
+    storage::EmbeddingUse embeddings;
   };
 
   // Stores. Blocking: pool threads only.
@@ -68,6 +73,9 @@ class HybridEngine final : public Engine {
   Result<PreparedChunks> prepare(const PutDocument& put, RequestContext& context) const;
   Task<Result<void>> embed(const std::string& title, PreparedChunks& chunks, RequestContext& context,
                            const std::function<void(std::size_t, std::size_t)>& progress);
+  // Vectors of document texts, from the cache where it has them.
+  Task<Result<std::vector<std::vector<float>>>> document_vectors(std::vector<std::string> texts,
+                                                                 storage::EmbeddingUse& use, RequestContext& context);
   Result<void> claim_model(StoreIndex& store);
   Result<void> commit(PutDocument& put, StoreIndex& store, PreparedChunks& chunks);
 
@@ -78,6 +86,9 @@ class HybridEngine final : public Engine {
   Task<Result<ArmHits>> lexical_arm(const SearchPlan& plan, RequestContext& context);
   Task<Result<ArmHits>> dense_arm(SearchPlan& plan, SearchResults& results, RequestContext& context);
   Task<Result<void>> embed_queries(SearchPlan& plan, SearchResults& results, RequestContext& context);
+  // `places` are the queries that the cache does not have.
+  Task<Result<void>> embed_misses(SearchPlan& plan, const std::vector<std::size_t>& places, SearchResults& results,
+                                  RequestContext& context);
   Result<std::vector<SearchHit>> finish(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical,
                                         RequestContext& context);
   Result<std::vector<SearchHit>> search_again(const SearchPlan& plan);
@@ -87,6 +98,7 @@ class HybridEngine final : public Engine {
   encoder::Embedder* const embedder_;
   async::ThreadPool& compute_;
   async::ThreadPool& blocking_;
+  std::optional<EmbeddingCache> cache_;  // With an embedder.
 
   FairSharedMutex mutations_;
   std::array<std::mutex, 256> file_locks_;  // By hash of the file id.

@@ -98,6 +98,7 @@ Result<HybridEngine::PreparedChunks> HybridEngine::prepare(const PutDocument& pu
 Task<Result<void>> HybridEngine::embed(const std::string& title, PreparedChunks& chunks, RequestContext& context,
                                        const std::function<void(std::size_t, std::size_t)>& progress) {
   const std::size_t total = chunks.records.size();
+  chunks.embeddings = cache_->new_use();
   for (std::size_t begin = 0; begin < total;) {
     const std::size_t end = std::min(begin + std::max<std::size_t>(1, config_.embed_batch), total);
     std::vector<std::string> texts;
@@ -107,15 +108,43 @@ Task<Result<void>> HybridEngine::embed(const std::string& title, PreparedChunks&
       owners.insert(owners.end(), parts.size(), i);
       std::move(parts.begin(), parts.end(), std::back_inserter(texts));
     }
-    RAGTIME_CO_TRY(const auto rows,
-                   co_await embedder_->embed(std::move(texts), encoder::EmbedPurpose::document, context));
+    RAGTIME_CO_TRY(const auto vectors, co_await document_vectors(std::move(texts), chunks.embeddings, context));
     for (std::size_t r = 0; r < owners.size(); ++r) {
-      add_to(chunks.records[owners[r]].embedding, normalised(rows.row(r)));
+      add_to(chunks.records[owners[r]].embedding, normalised(vectors[r]));
     }
     for (; begin < end; ++begin) chunks.records[begin].embedding = normalised(chunks.records[begin].embedding);
     if (progress) progress(end, total);
   }
   co_return Result<void>();
+}
+
+Task<Result<std::vector<std::vector<float>>>> HybridEngine::document_vectors(std::vector<std::string> texts,
+                                                                             storage::EmbeddingUse& use,
+                                                                             RequestContext& context) {
+  std::vector<std::string> keys;
+  for (const auto& text : texts) keys.push_back(cache_->key(text, encoder::EmbedPurpose::document));
+  using Vectors = std::vector<std::vector<float>>;
+  const auto look_up = [&]() -> Result<Vectors> { return cache_->find_documents(keys); };
+  RAGTIME_CO_TRY(auto vectors, co_await blocking_.run(context, look_up));
+  std::vector<std::string> missing;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!vectors[i].empty()) {
+      use.found.push_back(std::move(keys[i]));
+      continue;
+    }
+    missing.push_back(std::move(texts[i]));
+    places.push_back(i);
+  }
+  if (missing.empty()) co_return vectors;
+  RAGTIME_CO_TRY(const auto rows,
+                 co_await embedder_->embed(std::move(missing), encoder::EmbedPurpose::document, context));
+  for (std::size_t r = 0; r < places.size(); ++r) {
+    auto& vector = vectors[places[r]];
+    vector.assign(rows.row(r).begin(), rows.row(r).end());
+    use.fresh.push_back({std::move(keys[places[r]]), vector});
+  }
+  co_return vectors;
 }
 
 Result<void> HybridEngine::claim_model(StoreIndex& store) {
@@ -137,6 +166,7 @@ Result<void> HybridEngine::commit(PutDocument& put, StoreIndex& store, PreparedC
   commit.replaces_file_id = put.replaces_file_id;
   commit.text = std::move(put.parsed.text);
   commit.chunks = std::move(chunks.records);
+  commit.embeddings = std::move(chunks.embeddings);
   RAGTIME_TRY(const auto ids, database_.commit_document(commit));
   // The row may have newer attributes than the ones this ingest began with.
   const auto row = database_.get_document(store.id(), put.document.file_id);

@@ -117,7 +117,8 @@ Task<Result<ArmHits>> HybridEngine::dense_arm(SearchPlan& plan, SearchResults& r
   });
 }
 
-// Leaves the vectors empty, and the search lexical, when there is nothing to compare them with or the embedder fails.
+// From the cache where it has the query. Leaves the vectors empty, and the search lexical, when there is nothing to
+// compare them with or the embedder fails.
 Task<Result<void>> HybridEngine::embed_queries(SearchPlan& plan, SearchResults& results, RequestContext& context) {
   if (embedder_ == nullptr) co_return Result<void>();
   bool any_store = false;
@@ -127,23 +128,36 @@ Task<Result<void>> HybridEngine::embed_queries(SearchPlan& plan, SearchResults& 
     any_store = any_store || plan.dense_stores[s];
     results.dense_failed = results.dense_failed || !plan.dense_stores[s];
   }
-  std::vector<std::string> texts;
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> missing;
   for (std::size_t q = 0; q < plan.queries.size() && any_store; ++q) {
-    if (plan.queries[q].dense_weight <= 0) continue;
-    texts.push_back(plan.queries[q].text);
-    places.push_back(q);
+    QueryPlan& query = plan.queries[q];
+    if (query.dense_weight <= 0) continue;
+    query.vector = cache_->find_query(cache_->key(query.text, encoder::EmbedPurpose::query));
+    if (query.vector.empty()) missing.push_back(q);
+    results.dense_used = true;
   }
-  if (texts.empty()) co_return Result<void>();
+  if (missing.empty()) co_return Result<void>();
+  co_return co_await embed_misses(plan, missing, results, context);
+}
+
+Task<Result<void>> HybridEngine::embed_misses(SearchPlan& plan, const std::vector<std::size_t>& places,
+                                              SearchResults& results, RequestContext& context) {
   StageTimer timer(context, "embed");
+  std::vector<std::string> texts;
+  for (const std::size_t place : places) texts.push_back(plan.queries[place].text);
   const auto rows = co_await embedder_->embed(std::move(texts), encoder::EmbedPurpose::query, context);
   if (rows.has_error()) {
     if (is_final(rows.error().code)) co_return rows.error();
     results.dense_failed = true;
+    results.dense_used = false;
+    for (QueryPlan& query : plan.queries) query.vector.clear();
     co_return Result<void>();
   }
-  for (std::size_t i = 0; i < places.size(); ++i) plan.queries[places[i]].vector = normalised(rows->row(i));
-  results.dense_used = true;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    QueryPlan& query = plan.queries[places[i]];
+    query.vector = normalised(rows->row(i));
+    cache_->keep_query(cache_->key(query.text, encoder::EmbedPurpose::query), query.vector);
+  }
   co_return Result<void>();
 }
 

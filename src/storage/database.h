@@ -76,6 +76,7 @@ class Database {
                                       // unless another store has it too. Unknown ids are ignored.
     std::string text;                 // The whole extracted text.
     std::vector<ChunkRecord> chunks;  // Ids are assigned and returned.
+    EmbeddingUse embeddings;          // As remember_embeddings(), in the same transaction.
   };
   // Replaces all chunks of the document in one transaction. Returns the chunks' ids, in order.
   // A document that was in_progress keeps the attributes it has: they may have been set while it was being indexed.
@@ -114,6 +115,12 @@ class Database {
   virtual Result<void> insert_response(const ResponseRecord& response) = 0;
   virtual Result<ResponseRecord> get_response(std::string_view tenant, std::string_view id) = 0;
   virtual Result<void> delete_response(std::string_view tenant, std::string_view id) = 0;
+
+  // Embedding cache: derived data, bounded, without tenants. ------------------------------------------------------
+  // In the order of `keys`; empty where there is none.
+  virtual Result<std::vector<std::vector<float>>> find_embeddings(const std::vector<std::string>& keys) = 0;
+  // A key that is there already keeps its vector and counts as used.
+  virtual Result<void> remember_embeddings(const EmbeddingUse& use) = 0;
 };
 
 // Opens or creates the file (mode 0600, WAL, synchronous=FULL) and brings its schema up to date.

@@ -750,6 +750,73 @@ TEST_P(DatabaseContract, ResponsesBelongToTheirTenant) {
   EXPECT_ERROR(ErrorCode::not_found, database().delete_response("acme", "resp_1"));
 }
 
+// Embedding cache. ------------------------------------------------------------------------------------------------
+
+std::vector<std::string> known_keys(Database& database, const std::vector<std::string>& keys) {
+  std::vector<std::string> known;
+  const auto vectors = database.find_embeddings(keys).value();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!vectors[i].empty()) known.push_back(keys[i]);
+  }
+  return known;
+}
+
+EmbeddingUse use_of(std::vector<std::string> fresh, std::vector<std::string> found = {}) {
+  EmbeddingUse use;
+  for (auto& key : fresh) use.fresh.push_back({std::move(key), {1, 2, 3}});
+  use.found = std::move(found);
+  return use;
+}
+
+TEST_P(DatabaseContract, EmbeddingsAreFoundInTheOrderAsked) {
+  EmbeddingUse use;
+  use.fresh = {{"a", {1.5f, -2}}, {"b", {3}}};
+  EXPECT_OK(database().remember_embeddings(use));
+  reopen();
+  const auto found = database().find_embeddings({"b", "unknown", "a"}).value();
+  EXPECT_THAT(found, ElementsAre(ElementsAre(3), IsEmpty(), ElementsAre(1.5f, -2)));
+  EXPECT_THAT(database().find_embeddings({}).value(), IsEmpty());
+}
+
+TEST_P(DatabaseContract, EmbeddingThatIsThereKeepsItsVector) {
+  EXPECT_OK(database().remember_embeddings(use_of({"a", "a"})));
+  EmbeddingUse other;
+  other.fresh = {{"a", {9}}};
+  EXPECT_OK(database().remember_embeddings(other));
+  EXPECT_THAT(database().find_embeddings({"a"}).value(), ElementsAre(ElementsAre(1, 2, 3)));
+}
+
+TEST_P(DatabaseContract, LongestUnusedEmbeddingsGoFirst) {
+  EXPECT_OK(database().remember_embeddings(use_of({"a", "b", "c"})));
+  EXPECT_OK(database().remember_embeddings(use_of({}, {"a", "gone"})));
+  EmbeddingUse third = use_of({"d", "e"});
+  third.rows_max = 3;
+  EXPECT_OK(database().remember_embeddings(third));
+  EXPECT_THAT(known_keys(database(), {"a", "b", "c", "d", "e"}), ElementsAre("a", "d", "e"));
+  EmbeddingUse fourth = use_of({"a", "f"});  // One that is there counts as used.
+  fourth.bytes_max = 2 * 3 * sizeof(float);
+  EXPECT_OK(database().remember_embeddings(fourth));
+  EXPECT_THAT(known_keys(database(), {"a", "b", "c", "d", "e", "f"}), ElementsAre("a", "f"));
+}
+
+TEST_P(DatabaseContract, EmbeddingCacheOfNothingKeepsNothing) {
+  EmbeddingUse use = use_of({"a"});
+  use.rows_max = 0;
+  EXPECT_OK(database().remember_embeddings(use));
+  EXPECT_THAT(known_keys(database(), {"a"}), IsEmpty());
+}
+
+TEST_P(DatabaseContract, CommitRemembersEmbeddingsOrNothing) {
+  fill(1);
+  auto commit = commit_of(document_record("vs_1", "file-2"), {"text"});
+  commit.embeddings = use_of({"a"});
+  EXPECT_ERROR(ErrorCode::not_found, database().commit_document(commit));
+  EXPECT_THAT(known_keys(database(), {"a"}), IsEmpty());
+  commit.file = file_record("file-2");
+  EXPECT_OK(database().commit_document(commit));
+  EXPECT_THAT(known_keys(database(), {"a"}), ElementsAre("a"));
+}
+
 // Concurrency. ----------------------------------------------------------------------------------------------------
 
 TEST_P(DatabaseContract, WritersAndReadersWorkTogether) {

@@ -112,6 +112,20 @@ struct ResponseRecord {
   std::string input_items;  // The input as a JSON array, opaque here.
 };
 
+// A vector that was computed once and need not be again. What the key covers is the caller's to decide.
+struct CachedEmbedding {
+  std::string key;
+  std::vector<float> vector;
+};
+
+// What one piece of work did with the embedding cache, written in one go.
+struct EmbeddingUse {
+  std::vector<CachedEmbedding> fresh;  // To keep from now on.
+  std::vector<std::string> found;      // Keys that were looked up with success: used just now.
+  std::int64_t rows_max = 500'000;     // Of the whole cache afterwards; what was not used for longest goes first.
+  std::int64_t bytes_max = 1ll << 30;  // Of all vectors.
+};
+
 // Cursor page in OpenAI's sense: sorted by (created_at, insertion), `after`/`before` are ids.
 struct PageRequest {
   std::string after;

@@ -30,6 +30,9 @@ Result<DocumentRecord> read_document(Columns& columns);
 Result<DocumentRecord> read_document(const Statement& row);
 Result<void> insert_document_row(Connection& connection, const DocumentRecord& document);
 
+// Within the caller's transaction.
+Result<void> remember_embedding_rows(Connection& connection, const EmbeddingUse& use);
+
 inline Error no_such(std::string_view thing, std::string_view id, std::string param = {}) {
   return make_error(ErrorCode::not_found, "no " + std::string(thing) + " '" + std::string(id) + "'", std::move(param));
 }

@@ -117,7 +117,26 @@ CREATE TABLE responses (
 );
 )sql";
 
-constexpr std::array kMigrations = {kVersion1};
+// `used` is the number of the write that last needed the row. The one row of embedding_totals counts writes and sizes,
+// so that keeping the limits needs no scan.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE embeddings (
+  seq INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  used INTEGER NOT NULL,
+  embedding BLOB NOT NULL
+);
+CREATE INDEX embeddings_by_use ON embeddings (used);
+
+CREATE TABLE embedding_totals (
+  writes INTEGER NOT NULL,
+  row_count INTEGER NOT NULL,
+  byte_count INTEGER NOT NULL
+);
+INSERT INTO embedding_totals VALUES (0, 0, 0);
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 
 Result<std::int64_t> version_of(Connection& connection) {
   RAGTIME_TRY(const auto version, connection.integer("PRAGMA user_version"));

@@ -152,6 +152,7 @@ Result<std::vector<std::int64_t>> SqliteDatabase::commit_document(const CommitDo
     RAGTIME_TRY(const auto key, place_document(connection, commit));
     RAGTIME_TRY(auto ids, replace_chunks(connection, key, commit));
     RAGTIME_TRY_DONE(complete_document(connection, key, commit));
+    RAGTIME_TRY_DONE(remember_embedding_rows(connection, commit.embeddings));
     return ids;
   });
 }

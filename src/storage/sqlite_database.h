@@ -88,6 +88,9 @@ class SqliteDatabase final : public Database {
   Result<ResponseRecord> get_response(std::string_view tenant, std::string_view id) override;
   Result<void> delete_response(std::string_view tenant, std::string_view id) override;
 
+  Result<std::vector<std::vector<float>>> find_embeddings(const std::vector<std::string>& keys) override;
+  Result<void> remember_embeddings(const EmbeddingUse& use) override;
+
  private:
   // Runs `query` (Connection& → Result<T>) over one consistent snapshot.
   template <class Query>

@@ -186,6 +186,22 @@ TEST_F(SqliteTest, NewerSchemaIsRefused) {
   EXPECT_NE(refused.error().message.find("newer version"), std::string::npos);
 }
 
+TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
+  VectorStoreRecord store;
+  store.id = "vs_1";
+  ASSERT_TRUE(open_sqlite(file_).value()->insert_store(store).has_value());
+  ASSERT_TRUE(connect()
+                  ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals; PRAGMA user_version = 1")
+                  .has_value());
+  auto database = open_sqlite(file_);
+  ASSERT_TRUE(database.has_value()) << database.error().message;
+  EXPECT_EQ((*database)->all_stores().value().size(), 1u);
+  EmbeddingUse use;
+  use.fresh = {{"key", {1, 2}}};
+  EXPECT_TRUE((*database)->remember_embeddings(use).has_value());
+  EXPECT_EQ((*database)->find_embeddings({"key"}).value().at(0).size(), 2u);
+}
+
 TEST_F(SqliteTest, DatabaseOfAnotherProgramIsRefused) {
   ASSERT_TRUE(connect()->execute("CREATE TABLE theirs (a)").has_value());
   EXPECT_EQ(open_sqlite(file_).error().code, ErrorCode::conflict);
