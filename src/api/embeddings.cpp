@@ -71,25 +71,29 @@ Result<EmbeddingsRequest> read_request(const std::string& body) {
   return request;
 }
 
-Result<void> check_model(const Environment& env, const EmbeddingsRequest& request) {
-  if (!env.embedder) {
+Result<encoder::Embedder*> find_embedder(const Environment& env, const std::string& model) {
+  std::vector<encoder::Embedder*> all = env.embedders;
+  if (env.embedder) all.insert(all.begin(), env.embedder);
+  if (all.empty()) {
     return make_error(ErrorCode::not_found,
                       "No embedding model is loaded; search works lexically only. Add one with "
                       "`ragtime model add NAME` and restart.",
                       "model");
   }
-  const encoder::EmbedderInfo& info = env.embedder->info();
-  if (request.model != info.model) {
-    return make_error(ErrorCode::not_found,
-                      fmt::format("The embedding model '{}' does not exist; '{}' does.", request.model, info.model),
-                      "model");
+  for (encoder::Embedder* embedder : all) {
+    if (embedder->info().model == model) return embedder;
   }
-  if (request.dimensions.value_or(1) > static_cast<std::int64_t>(info.dimensions)) {
-    return make_error(ErrorCode::invalid_argument,
-                      fmt::format("Invalid 'dimensions': the model '{}' has {}.", info.model, info.dimensions),
-                      "dimensions");
-  }
-  return {};
+  return make_error(
+      ErrorCode::not_found,
+      fmt::format("The embedding model '{}' does not exist; '{}' does.", model, all.front()->info().model), "model");
+}
+
+// `available` is 0 where only an answer can tell.
+Result<void> check_dimensions(const EmbeddingsRequest& request, std::size_t available) {
+  if (available == 0 || request.dimensions.value_or(1) <= static_cast<std::int64_t>(available)) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    fmt::format("Invalid 'dimensions': the model '{}' has {}.", request.model, available),
+                    "dimensions");
 }
 
 // The first `dimensions` values, with length 1 again.
@@ -130,11 +134,13 @@ json::object embeddings_object(const EmbeddingsRequest& request, const encoder::
 
 Task<Result<http::Response>> create_embeddings(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const EmbeddingsRequest wanted, read_request(request.body));
-  RAGTIME_CO_TRY_DONE(check_model(env, wanted));
+  RAGTIME_CO_TRY(encoder::Embedder* const embedder, find_embedder(env, wanted.model));
+  RAGTIME_CO_TRY_DONE(check_dimensions(wanted, embedder->info().dimensions));
   StageTimer timer(context, "embed");
-  auto embeddings = co_await env.embedder->embed(wanted.inputs, encoder::EmbedPurpose::document, context);
+  auto embeddings = co_await embedder->embed(wanted.inputs, encoder::EmbedPurpose::document, context);
   timer.stop();
   if (embeddings.has_error()) co_return embeddings.error();
+  RAGTIME_CO_TRY_DONE(check_dimensions(wanted, embeddings->dimensions));
   // Writing a million numbers takes too long for an event loop.
   const auto write = [&]() -> Result<http::Response> { return json_reply(embeddings_object(wanted, *embeddings)); };
   co_return co_await env.blocking.run(context, write);

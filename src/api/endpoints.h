@@ -51,6 +51,9 @@ RAGTIME_ENDPOINT(delete_document);
 // embeddings.cpp
 RAGTIME_ENDPOINT(create_embeddings);
 
+// rerank.cpp
+RAGTIME_ENDPOINT(create_rerank);
+
 // chat.cpp
 RAGTIME_ENDPOINT(create_chat_completion);
 

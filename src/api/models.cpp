@@ -24,6 +24,13 @@ std::vector<json::object> all_models(const Environment& env) {
     models.push_back(model_object(env, model.name, "chat", model.built_in));
   }
   if (env.embedder) models.push_back(model_object(env, env.embedder->info().model, "embedding", false));
+  for (const encoder::Embedder* embedder : env.embedders) {
+    models.push_back(model_object(env, embedder->info().model, "embedding", false));
+  }
+  for (const encoder::Reranker* reranker : env.rerankers) {
+    const std::string& name = reranker->info().model;
+    models.push_back(model_object(env, name, "rerank", name.starts_with("ragtime-")));
+  }
   return models;
 }
 

@@ -28,6 +28,12 @@ constexpr std::array kRoutes = {
               "SearchVectorStore", "SearchPage", R"({"query":"hybrid search weights","max_num_results":5,"filters":{"type":"eq","key":"team","value":"search"}})", search_vector_store},
     RouteSpec{"POST", "/v1/embeddings", read, plain, "Search", "Embed texts", "",
               "CreateEmbeddings", "Embeddings", R"({"model":"all-MiniLM-L6-v2","input":["first text","second text"]})", create_embeddings},
+    RouteSpec{"POST", "/v1/rerank", read, plain, "Search", "Score documents against a query; Jina's and Cohere's shape", "",
+              "CreateRerank", "Rerank", R"({"query":"hybrid search weights","documents":["Weights of the two arms","A recipe for soup"],"top_n":1})", create_rerank},
+    RouteSpec{"POST", "/v2/rerank", read, plain, "Search", "The same as /v1/rerank, where Cohere's second version has it", "",
+              "CreateRerank", "Rerank", "", create_rerank},
+    RouteSpec{"POST", "/rerank", read, plain, "Search", "The same; with texts in place of documents, TEI's shape", "",
+              "CreateRerank", "Rerank", "", create_rerank},
     // Files.
     RouteSpec{"POST", "/v1/files", write, upload, "Files", "Upload a file", "", "multipart", "File", "", create_file},
     RouteSpec{"GET", "/v1/files", read, plain, "Files", "List files", "after before limit order purpose", "", "FileList", "?limit=20", list_files},

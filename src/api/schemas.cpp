@@ -63,6 +63,14 @@ constexpr std::string_view kRequestSchemas = R"json({
     "maxItems": 2048}]}, "dimensions": {"type": "integer", "description":
     "At most the model's; fewer cut the vector and normalise it again.", "minimum": 1}, "encoding_format":
     {"type": "string", "enum": ["float", "base64"]}}, "required": ["model", "input"]},
+  "CreateRerank": {"type": "object", "properties": {"model": {"type": "string", "description":
+    "The first reranking model when absent."}, "query": {"type": "string", "minLength": 1}, "documents": {"type":
+    "array", "items": {"oneOf": [{"type": "string"}, {"type": "object", "properties": {"text": {"type": "string"}},
+    "required": ["text"]}]}, "minItems": 1, "maxItems": 1000}, "texts": {"type": "array", "description":
+    "On /rerank, in place of documents: the answer is then a bare array of index, score and text.", "items": {"type":
+    "string"}, "minItems": 1, "maxItems": 1000}, "top_n": {"type": "integer", "minimum": 1}, "return_documents":
+    {"type": "boolean"}, "return_text": {"type": "boolean"}, "raw_scores": {"type": "boolean", "description":
+    "Logits in place of scores of 0 to 1."}}, "required": ["query"]},
   "ChatMessage": {"type": "object", "properties": {"role": {"type": "string", "enum": ["system", "developer",
     "user", "assistant"]}, "content": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type":
     "object", "properties": {"type": {"type": "string", "const": "text"}, "text": {"type": "string"}},
@@ -106,7 +114,7 @@ constexpr std::string_view kResponseSchemas = R"json({
     "type", "param", "code"]}}, "required": ["error"]},
   "Model": {"type": "object", "properties": {"id": {"type": "string"}, "object": {"type": "string", "const":
     "model"}, "created": {"type": "integer"}, "owned_by": {"type": "string"}, "task": {"type": "string",
-    "enum": ["chat", "embedding"]}}, "required": ["id", "object", "created", "owned_by"]},
+    "enum": ["chat", "embedding", "rerank"]}}, "required": ["id", "object", "created", "owned_by"]},
   "ModelList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
     {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}, "first_id": {"type": ["string",
     "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",
@@ -200,6 +208,13 @@ constexpr std::string_view kResponseSchemas = R"json({
     "number"}}, {"type": "string", "description": "Base64 of little-endian float32."}]}}}}, "model": {"type":
     "string"}, "usage": {"type": "object", "properties": {"prompt_tokens": {"type": "integer"}, "total_tokens":
     {"type": "integer"}}}}},
+  "Rerank": {"type": "object", "properties": {"id": {"type": "string"}, "model": {"type": "string"}, "usage":
+    {"type": "object", "properties": {"prompt_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
+    "meta": {"type": "object", "description": "As Cohere's clients expect it.", "properties": {}}, "results":
+    {"type": "array", "description": "Best first.", "items": {"type": "object", "properties": {"index": {"type":
+    "integer", "description": "Of the document in the request."}, "relevance_score": {"type": "number"},
+    "document": {"type": "object", "properties": {"text": {"type": "string"}}}}, "required": ["index",
+    "relevance_score"]}}}, "required": ["id", "model", "results"]},
   "ChatCompletion": {"type": "object", "description":
     "With stream: true, server-sent events of chat.completion.chunk; citations come as delta.annotations, and `ragtime` with the finish_reason.",
     "properties": {"id": {"type": "string"}, "object": {"type": "string", "enum": ["chat.completion",

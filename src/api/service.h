@@ -13,6 +13,7 @@
 #include "async/thread_pool.h"
 #include "base/clock.h"
 #include "encoder/embedder.h"
+#include "encoder/reranker.h"
 #include "engine/engine.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -44,7 +45,7 @@ struct ServiceDependencies {
   storage::Database& database;
   storage::BlobStore& blobs;
   engine::Engine& engine;
-  encoder::Embedder* embedder;  // Null: lexical only; /v1/embeddings answers that no model is loaded.
+  encoder::Embedder* embedder;  // The engine's; null: lexical only.
   rag::Answerer& answerer;
   rag::Ingestor& ingestor;
   async::ThreadPool& blocking;
@@ -53,6 +54,8 @@ struct ServiceDependencies {
   telemetry::Metrics& metrics;
   std::function<bool()> ready;          // For /readyz; false while starting or draining.
   std::function<std::string()> status;  // For /v1/status: the doctor's report as JSON text.
+  std::vector<encoder::Embedder*> embedders{};  // Further ones for /v1/embeddings, by name.
+  std::vector<encoder::Reranker*> rerankers{};  // For /v1/rerank; the first is the default.
 };
 
 class Service {

@@ -87,7 +87,7 @@ class ServiceTest : public testing::Test {
     service_ = std::make_unique<Service>(
         config, ServiceDependencies{*database_, *blobs_, *engine_, embedder, *answerer_, *ingestor_, blocking_, clock_,
                                     *log_, metrics_, [this] { return ready_.load(); },
-                                    [] { return std::string(R"({"doctor":"well"})"); }});
+                                    [] { return std::string(R"({"doctor":"well"})"); }, embedders_, rerankers_});
     http::ServerConfig server;
     server.port = 0;
     server.threads = 1;
@@ -192,6 +192,8 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<rag::Ingestor> ingestor_;
   std::unique_ptr<rag::Answerer> answerer_;
+  std::vector<encoder::Embedder*> embedders_;
+  std::vector<encoder::Reranker*> rerankers_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<http::Server> server_;
 };
@@ -544,6 +546,107 @@ TEST_F(ServiceTest, EmbeddingsComeAsFloatsAndBase64) {
   EXPECT_EQ(call("POST", "/v1/embeddings", R"({"model":"other","input":"x"})").status, 404);
   EXPECT_EQ(call("GET", "/v1/models/toy").text("task"), "embedding");
   EXPECT_EQ(call("POST", "/v1/responses", R"({"model":"toy","input":"x"})").status, 400);
+}
+
+TEST_F(ServiceTest, EmbeddingsOfFurtherModelsGoByName) {
+  stop();
+  LengthEmbedder further;
+  embedders_ = {&further};
+  start(nullptr);
+  EXPECT_EQ(call("POST", "/v1/embeddings", R"({"model":"toy","input":"odd"})").status, 200);
+  EXPECT_EQ(call("POST", "/v1/embeddings", R"({"model":"m","input":"odd"})").status, 404);
+}
+
+// Longer documents are better; the logit is the length, less four.
+class LengthReranker final : public encoder::Reranker {
+ public:
+  const encoder::RerankerInfo& info() const override { return info_; }
+  Task<Result<encoder::RerankScores>> score(std::string, std::vector<std::string> documents, RequestContext&) override {
+    encoder::RerankScores out;
+    for (const std::string& text : documents) out.logits.push_back(static_cast<float>(text.size()) - 4);
+    out.tokens = 17;
+    co_return out;
+  }
+
+ private:
+  encoder::RerankerInfo info_{"longest", 512};
+};
+
+class RerankTest : public ServiceTest {
+ protected:
+  void SetUp() override {
+    rerankers_ = {&reranker_};
+    start(nullptr);
+  }
+  Reply rerank(std::string_view fields, std::string_view path = "/v1/rerank") {
+    return call("POST", path, fmt::format("{{{}}}", fields));
+  }
+
+  LengthReranker reranker_;
+};
+
+TEST_F(RerankTest, AnswersBestFirstInTheShapeOfJinaAndCohere) {
+  const Reply reply = rerank(
+      R"("model":"longest","query":"q","documents":["long","longest",{"text":"longer"}],"top_n":2,"return_documents":true)");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const json::value body = reply.parsed();
+  const json::array& results = body.at("results").as_array();
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].at("index"), 1);
+  EXPECT_EQ(results[1].at("index"), 2);
+  EXPECT_EQ(results[1].at("document").at("text"), "longer");
+  EXPECT_NEAR(results[0].at("relevance_score").to_number<double>(), 0.952574, 1e-5);
+  EXPECT_EQ(body.at("usage").at("total_tokens"), 17);
+  EXPECT_EQ(body.at("meta").at("api_version").at("version"), "1");
+  EXPECT_EQ(body.at("model"), "longest");
+  EXPECT_FALSE(body.at("id").as_string().empty());
+  EXPECT_EQ(call("GET", "/v1/models/longest").text("task"), "rerank");
+}
+
+TEST_F(RerankTest, OtherPathsAndRawScores) {
+  const Reply cohere = rerank(R"("query":"q","documents":["long"],"raw_scores":true)", "/v2/rerank");
+  EXPECT_EQ(cohere.parsed().at("results").at(0).at("relevance_score").to_number<double>(), 0);
+  EXPECT_EQ(cohere.parsed().at("meta").at("api_version").at("version"), "2");
+  EXPECT_FALSE(cohere.parsed().at("results").at(0).as_object().contains("document"));
+  EXPECT_EQ(rerank(R"("query":"q","documents":["long"])", "/rerank").parsed().at("results").as_array().size(), 1u);
+}
+
+TEST_F(RerankTest, TextsAreAnsweredWithABareArray) {
+  const Reply reply = rerank(R"("query":"q","texts":["long","longer"],"return_text":true)", "/rerank");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const json::array results = reply.parsed().as_array();
+  EXPECT_EQ(results.at(0).at("index"), 1);
+  EXPECT_EQ(results.at(0).at("text"), "longer");
+  EXPECT_EQ(results.at(1).at("score").to_number<double>(), 0.5);
+}
+
+TEST_F(RerankTest, MistakesNameTheField) {
+  const auto param = [&](std::string_view fields, std::string_view path = "/v1/rerank") {
+    const Reply reply = rerank(fields, path);
+    return reply.status == 400 ? json::value(reply.error().at("param")) : json::value(reply.status);
+  };
+  EXPECT_EQ(param(R"("documents":["a"])"), "query");
+  EXPECT_EQ(param(R"("query":"","documents":["a"])"), "query");
+  EXPECT_EQ(param(R"("query":"q")"), "documents");
+  EXPECT_EQ(param(R"("query":"q","documents":[])"), "documents");
+  EXPECT_EQ(param(R"("query":"q","documents":"a")"), "documents");
+  EXPECT_EQ(param(R"("query":"q","documents":["a",5])"), "documents[1]");
+  EXPECT_EQ(param(R"("query":"q","documents":[{"title":"a"}])"), "documents[0].text");
+  EXPECT_EQ(param(R"("query":"q","documents":["a"],"top_n":0)"), "top_n");
+  EXPECT_EQ(param(R"("query":"q","texts":[])", "/rerank"), "texts");
+  EXPECT_EQ(param(R"("query":"q","texts":["a"])"), "documents");
+  std::string many = "\"a\"";
+  for (int i = 0; i < 1000; ++i) many += ",\"a\"";
+  EXPECT_EQ(param(fmt::format(R"("query":"q","documents":[{}])", many)), "documents");
+  const Reply unknown = rerank(R"("model":"best","query":"q","documents":["a"])");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(unknown.error().at("code"), "model_not_found");
+}
+
+TEST_F(ServiceTest, RerankWithoutAModelSaysWhatToDo) {
+  const Reply reply = call("POST", "/v1/rerank", R"({"query":"q","documents":["a"]})");
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_NE(reply.body.find("ragtime model add"), std::string::npos);
 }
 
 TEST_F(ServiceTest, LocalModeChecksHostAndOrigin) {

@@ -46,6 +46,11 @@ struct ModelSettings {
   std::string balance = "least_load";
   std::vector<std::string> fallbacks;
   std::vector<EndpointSettings> endpoints;
+  std::string directory;              // task = "rerank": a cross-encoder in this process, in place of endpoints.
+  std::string dialect = "jina";       // task = "rerank": how its endpoint wants to be asked.
+  std::int64_t dimensions = 0;        // task = "embedding"; 0: what the first answer has.
+  std::int64_t tokens_max = 8192;     // task = "embedding" and "rerank": of one text.
+  std::int64_t batch_size_max = 128;  // Texts in one call of the endpoint.
   std::int64_t connect_ms = 5'000;
   std::int64_t first_byte_ms = 10'000;
   std::int64_t first_token_ms = 60'000;
@@ -67,7 +72,8 @@ struct RoutingSettings {
 inline constexpr std::string_view kDefaultEncoderModel = "all-MiniLM-L6-v2";
 
 struct EncoderSettings {
-  std::string model{kDefaultEncoderModel};  // A directory, or a name under data_dir/models; empty: lexical only.
+  // A directory, a name under data_dir/models, or a model of [[models]] with task "embedding"; empty: lexical only.
+  std::string model{kDefaultEncoderModel};
   std::string precision = "auto";
 };
 
@@ -97,6 +103,9 @@ struct CacheSettings {
   std::int64_t memory_bytes = 256 << 20;
   std::string redis_url;
   std::int64_t redis_connections_max = 100;
+  std::int64_t embedding_rows_max = 500'000;     // Vectors of document texts in the database; 0: none.
+  std::int64_t embedding_bytes_max = 1ll << 30;  // Of them.
+  std::int64_t query_vector_bytes = 8ll << 20;   // Vectors of queries in memory; 0: none.
   std::map<std::string, CacheKindSettings> kinds = {{"emotion", {1800}}, {"memory", {3600}}, {"prompt", {1800}},
                                                     {"search", {900}},   {"visit", {3600}},  {"scholar", {86400}}};
 };

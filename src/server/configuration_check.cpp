@@ -43,7 +43,21 @@ Result<void> check_model(const ModelSettings& model, const std::string& path, st
   if (!names.insert(model.name).second) {
     return at(path + ".name", fmt::format("two models are called \"{}\"", model.name));
   }
-  return check_endpoints(model, path);
+  if (model.directory.empty()) return check_endpoints(model, path);
+  if (model.task != "rerank") return at(path + ".directory", "only models with task = \"rerank\" have a directory");
+  if (!model.endpoints.empty()) return at(path + ".directory", "a model has a directory or endpoints, not both");
+  return {};
+}
+
+// Vectors in a store have one size from the start.
+Result<void> check_encoder_model(const Configuration& configuration) {
+  for (std::size_t i = 0; i < configuration.models.size(); ++i) {
+    const auto& model = configuration.models[i];
+    if (model.task != "embedding" || model.name != configuration.encoder.model || model.dimensions > 0) continue;
+    return at(fmt::format("models[{}].dimensions", i),
+              fmt::format("must say how many dimensions \"{}\" has, since encoder.model uses it", model.name));
+  }
+  return {};
 }
 
 Result<void> check_model_name(const std::set<std::string>& names, const std::string& name, std::string path) {
@@ -64,6 +78,7 @@ Result<void> check_models(const Configuration& configuration) {
       RAGTIME_TRY_DONE(check_model_name(names, fallback, fmt::format("models[{}].fallbacks", i)));
     }
   }
+  RAGTIME_TRY_DONE(check_encoder_model(configuration));
   RAGTIME_TRY_DONE(check_model_name(names, configuration.routing.light, "routing.light"));
   RAGTIME_TRY_DONE(check_model_name(names, configuration.routing.balanced, "routing.balanced"));
   return check_model_name(names, configuration.routing.strong, "routing.strong");
@@ -133,16 +148,12 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   note(configuration.retrieval.fusion != "convex", "retrieval.fusion: this version always uses convex fusion");
   note(configuration.retrieval.index != "auto" && configuration.retrieval.index != "flat",
        "retrieval.index: this version always scans exactly (flat)");
-  note(configuration.encoder.precision != "auto" && configuration.encoder.precision != "f32",
-       "encoder.precision: this version always computes in f32");
   note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");
   note(!configuration.cache.redis_url.empty(), "cache.redis_url: this version does not use Redis");
   note(!configuration.trace.otlp_url.empty(), "trace.otlp_url: this version does not export traces");
   note(!configuration.routing.light.empty() || !configuration.routing.balanced.empty() ||
            !configuration.routing.strong.empty(),
        "routing: this version does not route by complexity");
-  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.task != "chat"; }),
-       "models: this version only uses those with task = \"chat\"");
   note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.endpoints.size() > 1; }),
        "models.endpoints: this version only uses the first endpoint of each model");
   note(std::any_of(models.begin(), models.end(), [](const auto& m) { return !m.fallbacks.empty(); }),

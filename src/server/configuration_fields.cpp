@@ -56,6 +56,11 @@ void visit_model(ModelSettings& model, FieldVisitor& visitor) {
   visitor.field("balance", model.balance, one_of({"least_load", "power_of_two", "round_robin", "prefix"}));
   visitor.field("fallbacks", model.fallbacks, {});
   visit_list(visitor, "endpoints", model.endpoints, visit_endpoint);
+  visitor.field("directory", model.directory, {});
+  visitor.field("dialect", model.dialect, one_of({"jina", "cohere_v1", "cohere_v2", "tei"}));
+  visitor.field("dimensions", model.dimensions, between(0, 65'536));
+  visitor.field("tokens_max", model.tokens_max, between(16, 1'000'000));
+  visitor.field("batch_size_max", model.batch_size_max, between(1, 2048));
   visitor.section("timeouts", [&] {
     visitor.field("connect_ms", model.connect_ms, between(1, kDayMs));
     visitor.field("first_byte_ms", model.first_byte_ms, between(1, kDayMs));
@@ -93,6 +98,9 @@ void visit_cache(CacheSettings& cache, FieldVisitor& visitor) {
   visitor.field("memory_bytes", cache.memory_bytes, between(0, kAnyCount));
   visitor.field("redis_url", cache.redis_url, {.environment = "REDIS_URL", .url = true});
   visitor.field("redis_connections_max", cache.redis_connections_max, between(1, 10'000, "REDIS_MAX_CONNECTIONS"));
+  visitor.field("embedding_rows_max", cache.embedding_rows_max, between(0, kAnyCount));
+  visitor.field("embedding_bytes_max", cache.embedding_bytes_max, between(0, 1e15));
+  visitor.field("query_vector_bytes", cache.query_vector_bytes, between(0, kAnyCount));
   for (auto& name : visitor.further_names("kinds"))
     cache.kinds.try_emplace(name, CacheKindSettings{cache.default_ttl_s});
   visitor.section("kinds", [&] {

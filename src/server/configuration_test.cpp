@@ -164,6 +164,15 @@ TEST(Configuration, RulesThatSpanFieldsNameTheLine) {
   EXPECT_EQ(error_of("[chunking]\nsize = 100\noverlap = 60\n"),
             "ragtime.toml:3: chunking.overlap: must be at most half of size (100), not 60");
   EXPECT_THAT(error_of("[[models]]\nname = \"a\"\n"), StartsWith("ragtime.toml:1: models[0].endpoints: "));
+  EXPECT_THAT(error_of("[[models]]\nname = \"a\"\ndirectory = \"x\"\n"),
+              HasSubstr("only models with task = \"rerank\""));
+  EXPECT_THAT(error_of("[[models]]\nname = \"a\"\ntask = \"rerank\"\ndirectory = \"x\"\n"
+                       "endpoints = [{url = \"http://x\"}]\n"),
+              HasSubstr("not both"));
+  EXPECT_THAT(error_of("[[models]]\nname = \"a\"\ntask = \"rerank\"\ndialect = \"klingon\"\n"), HasSubstr("dialect"));
+  EXPECT_THAT(error_of("[encoder]\nmodel = \"e\"\n[[models]]\nname = \"e\"\ntask = \"embedding\"\n"
+                       "endpoints = [{url = \"http://x\"}]\n"),
+              HasSubstr("models[0].dimensions"));
   EXPECT_THAT(error_of("[[models]]\nname = \"a\"\nendpoints = [{url = \"ftp://x\"}]\n"),
               StartsWith("ragtime.toml:3: models[0].endpoints[0].url: must be an http:// or https://"));
   EXPECT_THAT(error_of("[[models]]\nname = \"a@b\"\nendpoints = [{url = \"http://x\"}]\n"), HasSubstr("reserved"));

@@ -121,6 +121,11 @@ Check no_encoder(const std::string& notice) {
 }
 
 Check check_encoder(const Configuration& configuration) {
+  for (const auto& model : configuration.models) {
+    if (model.task != "embedding" || model.name != configuration.encoder.model) continue;
+    return {"embedding model", CheckState::ok,
+            fmt::format("{}, {} dimensions, at {}", model.name, model.dimensions, model.endpoints.front().url), ""};
+  }
   auto found = find_encoder(configuration.encoder, fs::path(configuration.server.data_dir) / "models");
   if (found.has_error()) return {"embedding model", CheckState::broken, found.error().message, ""};
   if (!found->directory) return no_encoder(found->notice);

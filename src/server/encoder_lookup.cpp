@@ -1,8 +1,11 @@
 #include "server/encoder_lookup.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "base/hash.h"
 
 namespace ragtime::server {
 namespace {
@@ -53,6 +56,30 @@ Result<EncoderLookup> find_encoder(const EncoderSettings& encoder, const fs::pat
       "by meaning",
       "sentence-transformers/" + encoder.model);
   return out;
+}
+
+Result<fs::path> find_model(const std::string& model, const fs::path& models) {
+  for (const fs::path& place : {fs::path(model), models / model}) {
+    if (is_model(place)) return fs::absolute(place).lexically_normal();
+  }
+  return make_error(ErrorCode::invalid_argument, fmt::format("models.directory: there is no model in \"{}\"", model),
+                    "models.directory");
+}
+
+std::string model_fingerprint(const fs::path& directory) {
+  std::vector<std::string> files;
+  std::error_code failure;
+  for (fs::recursive_directory_iterator at(directory, failure), end; !failure && at != end; at.increment(failure)) {
+    std::error_code ignored;
+    if (!at->is_regular_file(ignored)) continue;
+    const auto time = at->last_write_time(ignored).time_since_epoch().count();
+    files.push_back(
+        fmt::format("{} {} {}\n", at->path().lexically_relative(directory).string(), at->file_size(ignored), time));
+  }
+  std::sort(files.begin(), files.end());
+  Sha256 hash;
+  for (const auto& file : files) hash.update(file);
+  return hash.finish_hex();
 }
 
 }  // namespace ragtime::server

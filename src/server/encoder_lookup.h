@@ -22,4 +22,10 @@ struct EncoderLookup {
 // Errors: invalid_argument when a model was asked for by a name of its own and is nowhere.
 Result<EncoderLookup> find_encoder(const EncoderSettings& encoder, const std::filesystem::path& models);
 
+// A directory, or a name under `models`, that holds a model. Errors: invalid_argument.
+Result<std::filesystem::path> find_model(const std::string& model, const std::filesystem::path& models);
+
+// Changes when any file of the model does: from names, sizes and times, without reading the files.
+std::string model_fingerprint(const std::filesystem::path& directory);
+
 }  // namespace ragtime::server

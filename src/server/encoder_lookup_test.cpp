@@ -54,5 +54,23 @@ TEST_F(EncoderLookupTest, AModelAskedForByNameMustBeThere) {
   EXPECT_THAT(found.error().message, HasSubstr("ragtime model add"));
 }
 
+TEST_F(EncoderLookupTest, FingerprintChangesWithTheFiles) {
+  const fs::path directory = add("bge");
+  const std::string first = model_fingerprint(directory);
+  EXPECT_EQ(model_fingerprint(directory), first);
+  std::ofstream(directory / "config.json") << "{\"changed\":1}";
+  const std::string second = model_fingerprint(directory);
+  EXPECT_NE(second, first);
+  std::ofstream(directory / "model.safetensors") << "weights";
+  EXPECT_NE(model_fingerprint(directory), second);
+}
+
+TEST_F(EncoderLookupTest, AModelOfTheListIsFoundByDirectoryOrName) {
+  const fs::path directory = add("cross");
+  EXPECT_EQ(find_model("cross", models_).value(), directory);
+  EXPECT_EQ(find_model(directory.string(), "/nowhere").value(), directory);
+  EXPECT_EQ(find_model("absent", models_).error().code, ErrorCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace ragtime::server

@@ -36,6 +36,25 @@ bool is_chat(const ModelSettings& model) {
   return model.task == "chat";
 }
 
+llm::RemoteEndpoint remote_endpoint(const ModelSettings& model) {
+  const auto& endpoint = model.endpoints.front();
+  llm::RemoteEndpoint out;
+  out.name = model.name;
+  out.url = endpoint.url;
+  out.model = endpoint.model.empty() ? model.name : endpoint.model;
+  out.api_key = endpoint.api_key;
+  out.timeout = milliseconds(model.total_ms);
+  out.retries_max = static_cast<int>(std::min<std::int64_t>(model.retry_attempts_max, 2));
+  return out;
+}
+
+llm::RerankDialect rerank_dialect(std::string_view name) {
+  if (name == "cohere_v1") return llm::RerankDialect::cohere_v1;
+  if (name == "cohere_v2") return llm::RerankDialect::cohere_v2;
+  if (name == "tei") return llm::RerankDialect::tei;
+  return llm::RerankDialect::jina;
+}
+
 }  // namespace
 
 std::size_t ingest_concurrency() {
@@ -73,6 +92,11 @@ engine::EngineConfig engine_config(const Configuration& configuration) {
   out.chunking = chunking_options(configuration.chunking);
   out.dense_weight = static_cast<float>(configuration.retrieval.dense_weight);
   out.candidates = static_cast<std::size_t>(configuration.retrieval.candidates);
+  const auto& cache = configuration.cache;
+  const auto size = [&](std::int64_t count) { return cache.enabled ? static_cast<std::size_t>(count) : 0; };
+  out.embedding_cache.rows_max = size(cache.embedding_rows_max);
+  out.embedding_cache.bytes_max = size(cache.embedding_bytes_max);
+  out.embedding_cache.query_bytes_max = size(cache.query_vector_bytes);
   return out;
 }
 
@@ -97,6 +121,34 @@ std::vector<llm::OpenAiModelConfig> chat_model_configs(const Configuration& conf
     config.first_token_timeout = milliseconds(model.first_token_ms);
     config.idle_timeout = milliseconds(model.idle_ms);
     config.total_timeout = milliseconds(model.total_ms);
+    out.push_back(std::move(config));
+  }
+  return out;
+}
+
+std::vector<llm::RemoteEmbedderConfig> embedder_configs(const Configuration& configuration) {
+  std::vector<llm::RemoteEmbedderConfig> out;
+  for (const auto& model : configuration.models) {
+    if (model.task != "embedding") continue;
+    llm::RemoteEmbedderConfig config;
+    config.endpoint = remote_endpoint(model);
+    config.dimensions = static_cast<std::size_t>(model.dimensions);
+    config.tokens_max = static_cast<std::size_t>(model.tokens_max);
+    config.batch_texts_max = static_cast<std::size_t>(model.batch_size_max);
+    out.push_back(std::move(config));
+  }
+  return out;
+}
+
+std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& configuration) {
+  std::vector<llm::RemoteRerankerConfig> out;
+  for (const auto& model : configuration.models) {
+    if (model.task != "rerank" || !model.directory.empty()) continue;
+    llm::RemoteRerankerConfig config;
+    config.endpoint = remote_endpoint(model);
+    config.dialect = rerank_dialect(model.dialect);
+    config.tokens_max = static_cast<std::size_t>(model.tokens_max);
+    config.batch_documents_max = static_cast<std::size_t>(model.batch_size_max);
     out.push_back(std::move(config));
   }
   return out;

@@ -12,6 +12,8 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "llm/openai_model.h"
+#include "llm/remote_embedder.h"
+#include "llm/remote_reranker.h"
 #include "rag/answer.h"
 #include "rag/ingest.h"
 #include "server/configuration.h"
@@ -28,6 +30,9 @@ engine::EngineConfig engine_config(const Configuration& configuration);
 http::ClientConfig client_config(const Configuration& configuration);
 // The chat models, each by its first endpoint, in the order of the configuration.
 std::vector<llm::OpenAiModelConfig> chat_model_configs(const Configuration& configuration);
+// The remote models of the other tasks, in the order of the configuration.
+std::vector<llm::RemoteEmbedderConfig> embedder_configs(const Configuration& configuration);
+std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& configuration);
 rag::AnswererConfig answerer_config(const Configuration& configuration);
 rag::IngestorConfig ingestor_config(const Configuration& configuration);
 api::ServiceConfig service_config(const Configuration& configuration);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "encoder/text_encoder.h"
+#include "engine/embedding_reranker.h"
 #include "llm/openai_model.h"
 #include "server/encoder_lookup.h"
 #include "server/module_settings.h"
@@ -25,7 +26,9 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
   RAGTIME_TRY(auto directory, DataDirectory::open(configuration.server.data_dir));
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(configuration), log, std::move(directory)));
   RAGTIME_TRY_DONE(runtime->open_storage());
+  runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration));
   RAGTIME_TRY_DONE(runtime->open_encoder());
+  RAGTIME_TRY_DONE(runtime->open_rerankers());
   RAGTIME_TRY_DONE(runtime->open_engine());
   return runtime;
 }
@@ -48,18 +51,56 @@ Result<void> Runtime::open_storage() {
 }
 
 Result<void> Runtime::open_encoder() {
+  for (auto& config : embedder_configs(configuration)) {
+    const bool of_engine = config.endpoint.name == configuration.encoder.model;
+    if (of_engine) encoder_fingerprint = fmt::format("{} {}", config.endpoint.url, config.endpoint.model);
+    auto remote = llm::make_remote_embedder(std::move(config), *client);
+    if (of_engine) {
+      embedder = std::move(remote);
+    } else {
+      embedders.push_back(std::move(remote));
+    }
+  }
+  if (embedder) return {};
+  return open_local_encoder();
+}
+
+encoder::EncoderConfig Runtime::encoder_config() {
+  encoder::EncoderConfig out;
+  out.precision = encoder::parse_precision(configuration.encoder.precision).value_or(out.precision);
+  out.metrics = &metrics;
+  return out;
+}
+
+Result<void> Runtime::open_local_encoder() {
   RAGTIME_TRY(const EncoderLookup found, find_encoder(configuration.encoder, data_directory.models()));
   encoder_notice = found.notice;
   if (!found.directory) return {};
-  RAGTIME_TRY(embedder, encoder::open_embedder(*found.directory, found.name, *compute));
+  encoder_fingerprint = fmt::format("{} {}", model_fingerprint(*found.directory), configuration.encoder.precision);
+  RAGTIME_TRY(embedder, encoder::open_embedder(*found.directory, found.name, *compute, encoder_config()));
+  return {};
+}
+
+Result<void> Runtime::open_rerankers() {
+  for (auto& config : reranker_configs(configuration)) {
+    rerankers.push_back(llm::make_remote_reranker(std::move(config), *client));
+  }
+  for (const auto& model : configuration.models) {
+    if (model.directory.empty()) continue;
+    RAGTIME_TRY(const auto directory, find_model(model.directory, data_directory.models()));
+    RAGTIME_TRY(auto reranker, encoder::open_reranker(directory, model.name, *compute, encoder_config()));
+    rerankers.push_back(std::move(reranker));
+  }
+  if (embedder) rerankers.push_back(engine::make_embedding_reranker(*embedder));
   return {};
 }
 
 Result<void> Runtime::open_engine() {
   parser = documents::Parser::create(parser_config(configuration), *parsing);
+  engine::EngineConfig config = engine_config(configuration);
+  config.embedding_cache.fingerprint = encoder_fingerprint;
   RAGTIME_TRY(engine,
-              engine::Engine::open(engine_config(configuration), *database, embedder.get(), *compute, *blocking));
-  client = std::make_unique<http::Client>(client_config(configuration));
+              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
   for (auto& model : chat_model_configs(configuration)) {
     models.push_back(llm::make_openai_model(std::move(model), *client));

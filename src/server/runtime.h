@@ -7,11 +7,14 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "async/thread_pool.h"
 #include "base/clock.h"
 #include "documents/parser.h"
 #include "encoder/embedder.h"
+#include "encoder/encoder_config.h"
+#include "encoder/reranker.h"
 #include "engine/engine.h"
 #include "http/client.h"
 #include "rag/answer.h"
@@ -41,6 +44,7 @@ class Runtime {
   const Configuration configuration;
   telemetry::Logger& log;
   DataDirectory data_directory;
+  std::string encoder_fingerprint;  // Of the files or the address behind `embedder`.
   telemetry::Metrics metrics;
   SystemClock clock;
   std::string encoder_notice;  // Why search is lexical only although a model would be good; or empty.
@@ -49,10 +53,12 @@ class Runtime {
   std::unique_ptr<async::ThreadPool> parsing;
   std::unique_ptr<storage::Database> database;
   std::unique_ptr<storage::BlobStore> blobs;
-  std::unique_ptr<encoder::Embedder> embedder;  // Null: lexical only.
+  std::unique_ptr<http::Client> client;
+  std::unique_ptr<encoder::Embedder> embedder;                // Null: lexical only.
+  std::vector<std::unique_ptr<encoder::Embedder>> embedders;  // Further ones, for clients that name them.
+  std::vector<std::unique_ptr<encoder::Reranker>> rerankers;  // The first is the default.
   std::unique_ptr<documents::Parser> parser;
   std::unique_ptr<engine::Engine> engine;
-  std::unique_ptr<http::Client> client;
   std::unique_ptr<rag::Answerer> answerer;
   std::unique_ptr<rag::Ingestor> ingestor;
 
@@ -60,6 +66,9 @@ class Runtime {
   Runtime(Configuration configuration, telemetry::Logger& log, DataDirectory data_directory);
   Result<void> open_storage();
   Result<void> open_encoder();
+  encoder::EncoderConfig encoder_config();
+  Result<void> open_local_encoder();
+  Result<void> open_rerankers();
   Result<void> open_engine();
 };
 

@@ -1,0 +1,249 @@
+// Remote embedders and rerankers against servers that answer exactly what the test tells them.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "http/server_fixture.h"
+#include "llm/remote_embedder.h"
+#include "llm/remote_reranker.h"
+
+namespace ragtime::llm {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::FloatNear;
+using testing::HasSubstr;
+
+struct Scripted {
+  int status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+class RemoteModelTest : public http::ServerFixture {
+ protected:
+  // Answers in turn; the last one again and again.
+  RemoteEndpoint serve(std::string path, std::vector<Scripted> answers) {
+    answers_ = std::move(answers);
+    route("POST", std::move(path), [this](http::Request& request, RequestContext&) -> Task<http::Response> {
+      bodies_.push_back(request.body);
+      key_ = request.headers.find("authorization").value_or("");
+      const Scripted& answer = answers_[std::min(bodies_.size(), answers_.size()) - 1];
+      http::Response response;
+      response.status = answer.status;
+      response.headers.set("Content-Type", "application/json");
+      for (const auto& [name, value] : answer.headers) response.headers.set(name, value);
+      response.body = answer.body;
+      co_return response;
+    });
+    start();
+    RemoteEndpoint endpoint;
+    endpoint.name = "remote";
+    endpoint.url = url("/v1");
+    endpoint.model = "upstream-name";
+    endpoint.backoff = milliseconds(1);
+    return endpoint;
+  }
+
+  Result<encoder::Embeddings> embed(std::vector<Scripted> answers, std::vector<std::string> texts = {"one", "two"}) {
+    config_embedder_.endpoint = serve("/v1/embeddings", std::move(answers));
+    config_embedder_.endpoint.api_key = "secret";
+    embedder_ = make_remote_embedder(config_embedder_, client_);
+    return async::sync_wait(embedder_->embed(std::move(texts), encoder::EmbedPurpose::document, context_));
+  }
+
+  Result<encoder::RerankScores> rerank(std::vector<Scripted> answers, RerankDialect dialect = RerankDialect::jina) {
+    config_reranker_.endpoint = serve("/v1/rerank", std::move(answers));
+    config_reranker_.dialect = dialect;
+    const auto reranker = make_remote_reranker(config_reranker_, client_);
+    const std::vector<std::string> documents = {"first", "second"};
+    return async::sync_wait(reranker->score("question", documents, context_));
+  }
+
+  void expect_refused(std::string body, std::string_view why) {
+    SCOPED_TRACE(body);
+    const auto rows = embed({{200, std::move(body), {}}});
+    ASSERT_TRUE(rows.has_error());
+    EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
+    EXPECT_THAT(rows.error().message, HasSubstr(why));
+  }
+
+  http::Client client_;
+  RequestContext context_{"req", "tenant", Deadline::after(std::chrono::seconds(20))};
+  RemoteEmbedderConfig config_embedder_;
+  RemoteRerankerConfig config_reranker_;
+  std::unique_ptr<encoder::Embedder> embedder_;
+  std::vector<Scripted> answers_;
+  std::vector<std::string> bodies_;
+  std::string key_;
+};
+
+const char* const kTwo =
+    R"({"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}],"usage":{"prompt_tokens":10}})";
+
+TEST_F(RemoteModelTest, EmbeddingsComeInTheOrderOfTheTexts) {
+  const auto rows = embed({{200, kTwo, {}}});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_EQ(rows->dimensions, 2u);
+  EXPECT_THAT(rows->values, ElementsAre(1, 2, 3, 4));
+  EXPECT_EQ(rows->token_counts.at(0) + rows->token_counts.at(1), 10u);
+  EXPECT_EQ(key_, "Bearer secret");
+  EXPECT_THAT(bodies_.at(0), HasSubstr(R"("model":"upstream-name")"));
+  EXPECT_THAT(bodies_.at(0), HasSubstr(R"("input":["one","two"])"));
+}
+
+TEST_F(RemoteModelTest, EmbeddingsMayComeAsBase64) {
+  const auto rows = embed({{200, R"({"data":[{"index":0,"embedding":"mpkZP83MTD8="}]})", {}}}, {"one"});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(rows->values, ElementsAre(FloatNear(0.6f, 1e-6f), FloatNear(0.8f, 1e-6f)));
+}
+
+TEST_F(RemoteModelTest, TextsAreSentInBatchesByCount) {
+  config_embedder_.batch_texts_max = 1;
+  const auto rows =
+      embed({{200, R"({"data":[{"embedding":[1,2]}]})", {}}, {200, R"({"data":[{"embedding":[3,4]}]})", {}}});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_THAT(rows->values, ElementsAre(1, 2, 3, 4));
+  EXPECT_EQ(bodies_.size(), 2u);
+}
+
+TEST_F(RemoteModelTest, TextsAreSentInBatchesByTokens) {
+  config_embedder_.batch_tokens_max = 1;
+  const auto rows = embed({{200, R"({"data":[{"embedding":[1,2]}]})", {}}});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_EQ(bodies_.size(), 2u);
+}
+
+TEST_F(RemoteModelTest, WrongCountIsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":[1,2]}]})", "1 embeddings for 2 texts");
+}
+
+TEST_F(RemoteModelTest, DuplicateIndexIsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[1,2]}]})", "wrong index");
+}
+
+TEST_F(RemoteModelTest, IndexOutsideIsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":[1,2]},{"index":2,"embedding":[1,2]}]})", "wrong index");
+}
+
+TEST_F(RemoteModelTest, UnequalDimensionsAreRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1,2,3]}]})", "3 dimensions");
+}
+
+TEST_F(RemoteModelTest, ConfiguredDimensionsAreChecked) {
+  config_embedder_.dimensions = 3;
+  expect_refused(kTwo, "2 dimensions instead of 3");
+  EXPECT_EQ(embedder_->info().dimensions, 3u);
+}
+
+TEST_F(RemoteModelTest, NullInAnEmbeddingIsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":[1,null]},{"index":1,"embedding":[1,2]}]})", "finite numbers");
+}
+
+TEST_F(RemoteModelTest, NotANumberInBase64IsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":"AADAfwAAgD8="},{"index":1,"embedding":[1,2]}]})",
+                 "finite numbers");
+}
+
+TEST_F(RemoteModelTest, BrokenBase64IsRefused) {
+  expect_refused(R"({"data":[{"index":0,"embedding":"mpk*"},{"index":1,"embedding":[1,2]}]})", "finite numbers");
+}
+
+TEST_F(RemoteModelTest, AnswerCutShortIsRefused) {
+  expect_refused(R"({"data":[{"index":0,"emb)", "not JSON");
+}
+
+TEST_F(RemoteModelTest, AnswerWithoutDataIsRefused) {
+  expect_refused(R"({"data":{}})", "no embeddings");
+}
+
+TEST_F(RemoteModelTest, BusyServerIsAskedAgain) {
+  const auto rows = embed({{429, "{}", {{"Retry-After", "0"}}}, {503, "{}", {}}, {200, kTwo, {}}});
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_EQ(bodies_.size(), 3u);
+}
+
+TEST_F(RemoteModelTest, RetriesEnd) {
+  const auto rows = embed({{429, R"({"error":{"message":"slow down"}})", {}}});
+  ASSERT_TRUE(rows.has_error());
+  EXPECT_EQ(rows.error().code, ErrorCode::resource_exhausted);
+  EXPECT_THAT(rows.error().message, HasSubstr("slow down"));
+  EXPECT_EQ(bodies_.size(), 3u);
+}
+
+TEST_F(RemoteModelTest, RetryAfterBeyondTheTimeLimitIsNotAwaited) {
+  const auto rows = embed({{503, "{}", {{"Retry-After", "3600"}}}});
+  ASSERT_TRUE(rows.has_error());
+  EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
+  EXPECT_EQ(bodies_.size(), 1u);
+}
+
+TEST_F(RemoteModelTest, MistakesAreNotRepeated) {
+  EXPECT_EQ(embed({{400, R"({"error":{"message":"too long"}})", {}}}).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(bodies_.size(), 1u);
+}
+
+TEST_F(RemoteModelTest, RefusedKeyIsNotRepeatedToTheCaller) {
+  const auto rows = embed({{401, R"({"error":{"message":"bad key secret"}})", {}}});
+  EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(rows.error().message, testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(RemoteModelTest, CancelledCallEndsAsCancelled) {
+  context_.cancel();
+  EXPECT_EQ(embed({{200, kTwo, {}}}).error().code, ErrorCode::cancelled);
+}
+
+TEST_F(RemoteModelTest, RerankUnderstandsJina) {
+  const auto scores = rerank(
+      {{200,
+        R"({"results":[{"index":1,"relevance_score":0.5},{"index":0,"relevance_score":0.9}],"usage":{"total_tokens":7}})",
+        {}}});
+  ASSERT_TRUE(scores.has_value()) << scores.error().message;
+  EXPECT_THAT(scores->logits, ElementsAre(FloatNear(2.1972f, 1e-3f), FloatNear(0, 1e-5f)));
+  EXPECT_EQ(scores->tokens, 7u);
+  for (const char* part : {R"("documents":["first","second"])", R"("top_n":2)", R"("return_documents":false)"}) {
+    EXPECT_THAT(bodies_.at(0), HasSubstr(part));
+  }
+}
+
+TEST_F(RemoteModelTest, RerankUnderstandsTei) {
+  const auto scores = rerank({{200, R"([{"index":0,"score":-3.5},{"index":1,"score":2}])", {}}}, RerankDialect::tei);
+  ASSERT_TRUE(scores.has_value()) << scores.error().message;
+  EXPECT_THAT(scores->logits, ElementsAre(-3.5f, 2));  // Outside 0..1: logits already.
+  EXPECT_THAT(bodies_.at(0), HasSubstr(R"("texts":["first","second"])"));
+  EXPECT_THAT(bodies_.at(0), testing::Not(HasSubstr("documents")));
+}
+
+TEST_F(RemoteModelTest, RerankSpeaksCohere) {
+  const auto scores = rerank(
+      {{200,
+        R"({"results":[{"index":0,"relevance_score":1},{"index":1,"relevance_score":0}],"meta":{"tokens":{"input_tokens":9}}})",
+        {}}},
+      RerankDialect::cohere_v2);
+  ASSERT_TRUE(scores.has_value()) << scores.error().message;
+  EXPECT_EQ(scores->tokens, 9u);
+  EXPECT_GT(scores->logits.at(0), 10);
+  EXPECT_THAT(bodies_.at(0), testing::Not(HasSubstr("return_documents")));
+}
+
+TEST_F(RemoteModelTest, RerankRefusesWhatIsMissing) {
+  EXPECT_EQ(rerank({{200, R"({"results":[{"index":0,"relevance_score":1}]})", {}}}).error().code,
+            ErrorCode::unavailable);
+}
+
+TEST_F(RemoteModelTest, RerankRefusesDuplicates) {
+  const auto scores =
+      rerank({{200, R"({"results":[{"index":0,"relevance_score":1},{"index":0,"relevance_score":1}]})", {}}});
+  EXPECT_THAT(scores.error().message, HasSubstr("wrong index"));
+}
+
+TEST_F(RemoteModelTest, RerankRefusesScoresThatAreNoNumbers) {
+  const auto scores =
+      rerank({{200, R"({"results":[{"index":0,"relevance_score":"high"},{"index":1,"relevance_score":1}]})", {}}});
+  EXPECT_THAT(scores.error().message, HasSubstr("finite number"));
+}
+
+}  // namespace
+}  // namespace ragtime::llm
