@@ -16,8 +16,8 @@
 namespace ragtime::encoder {
 namespace {
 
-// The reference normalises with the tables of Unicode 10; newer characters stay as they are.
-constexpr int kUnicodeVersion = 10;
+// The reference normalises with the tables of Unicode 9; newer characters stay as they are.
+constexpr int kUnicodeVersion = 9;
 
 const icu::Normalizer2* newest_normalizer(UnicodeForm form, UErrorCode& status) {
   switch (form) {
@@ -39,14 +39,17 @@ bool is_known(char32_t c) {
   return age[0] <= kUnicodeVersion;
 }
 
+// A few characters changed category after Unicode 9.
 bool is_combining_mark(char32_t c) {
+  if (c == 0x1CF2 || c == 0x1CF3) return true;
+  if (c == 0x111C9) return false;
   return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0 && is_known(c);
 }
 
 // A normaliser with the set of characters that it works on.
 struct FilteredForm {
   explicit FilteredForm(UnicodeForm form)
-      : known(icu::UnicodeString("[:Age=10.0:]"), status), filtered(*newest_normalizer(form, status), known) {
+      : known(icu::UnicodeString("[:Age=9.0:]"), status), filtered(*newest_normalizer(form, status), known) {
     RAGTIME_CHECK(U_SUCCESS(status));
   }
 
