@@ -23,3 +23,9 @@ if(RAGTIME_SANITIZE)
   target_compile_options(ragtime_compiler INTERFACE -fsanitize=${RAGTIME_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(ragtime_compiler INTERFACE -fsanitize=${RAGTIME_SANITIZE})
 endif()
+
+# Every module counts its branches for the fuzzers.
+if(RAGTIME_FUZZ)
+  target_compile_options(ragtime_compiler INTERFACE -fsanitize=fuzzer-no-link,address)
+  target_link_options(ragtime_compiler INTERFACE -fsanitize=address)
+endif()

@@ -52,8 +52,8 @@ struct ServiceDependencies {
   const Clock& clock;
   telemetry::Logger& log;
   telemetry::Metrics& metrics;
-  std::function<bool()> ready;          // For /readyz; false while starting or draining.
-  std::function<std::string()> status;  // For /v1/status: the doctor's report as JSON text.
+  std::function<bool()> ready;                  // For /readyz; false while starting or draining.
+  std::function<std::string()> status;          // For /v1/status: the doctor's report as JSON text.
   std::vector<encoder::Embedder*> embedders{};  // Further ones for /v1/embeddings, by name.
   std::vector<encoder::Reranker*> rerankers{};  // For /v1/rerank; the first is the default.
 };

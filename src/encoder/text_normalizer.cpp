@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 #include <unicode/uniset.h>
 #include <unicode/unistr.h>
 
@@ -15,19 +16,47 @@
 namespace ragtime::encoder {
 namespace {
 
-const icu::Normalizer2& normalizer(UnicodeForm form, UErrorCode& status) {
+// The reference normalises with the tables of Unicode 9; newer characters stay as they are.
+constexpr int kUnicodeVersion = 9;
+
+const icu::Normalizer2* newest_normalizer(UnicodeForm form, UErrorCode& status) {
   switch (form) {
     case UnicodeForm::nfc:
-      return *icu::Normalizer2::getNFCInstance(status);
+      return icu::Normalizer2::getNFCInstance(status);
     case UnicodeForm::nfd:
-      return *icu::Normalizer2::getNFDInstance(status);
+      return icu::Normalizer2::getNFDInstance(status);
     case UnicodeForm::nfkc:
-      return *icu::Normalizer2::getNFKCInstance(status);
+      return icu::Normalizer2::getNFKCInstance(status);
     case UnicodeForm::nfkd:
       break;
   }
-  return *icu::Normalizer2::getNFKDInstance(status);
+  return icu::Normalizer2::getNFKDInstance(status);
 }
+
+bool is_known(char32_t c) {
+  UVersionInfo age;
+  u_charAge(static_cast<UChar32>(c), age);
+  return age[0] <= kUnicodeVersion;
+}
+
+// A few characters changed category after Unicode 9.
+bool is_combining_mark(char32_t c) {
+  if (c == 0x1CF2 || c == 0x1CF3) return true;
+  if (c == 0x111C9) return false;
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0 && is_known(c);
+}
+
+// A normaliser with the set of characters that it works on.
+struct FilteredForm {
+  explicit FilteredForm(UnicodeForm form)
+      : known(icu::UnicodeString("[:Age=9.0:]"), status), filtered(*newest_normalizer(form, status), known) {
+    RAGTIME_CHECK(U_SUCCESS(status));
+  }
+
+  UErrorCode status = U_ZERO_ERROR;
+  icu::UnicodeSet known;
+  icu::FilteredNormalizer2 filtered;
+};
 
 bool is_ascii(std::string_view text) {
   for (const char c : text) {
@@ -120,10 +149,9 @@ NormalizerStep apply_charsmap(Charsmap map) {
 }
 
 NormalizerStep apply_form(UnicodeForm form) {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2& current = normalizer(form, status);
-  RAGTIME_CHECK(U_SUCCESS(status));
-  return [&current](const std::string& text) { return normalize_form(current, text); };
+  return [current = std::make_shared<const FilteredForm>(form)](const std::string& text) {
+    return normalize_form(current->filtered, text);
+  };
 }
 
 NormalizerStep replace_text(std::string pattern, std::string content) {
@@ -151,7 +179,7 @@ NormalizerStep strip_space(bool left, bool right) {
 NormalizerStep strip_accents() {
   return [](const std::string& text) {
     return map_characters(text, [](char32_t c, std::u32string& out) {
-      if (!is_nonspacing_mark(c)) out += c;
+      if (!is_combining_mark(c)) out += c;
     });
   };
 }

@@ -34,7 +34,7 @@ NormalizerStep replace_text(std::string pattern, std::string content);  // `patt
 // Runs of at least `count_min` characters: of `character`, or of white space when that is 0.
 NormalizerStep replace_runs(char32_t character, std::size_t count_min, std::string content);
 NormalizerStep strip_space(bool left, bool right);
-NormalizerStep strip_accents();  // Drops nonspacing marks.
+NormalizerStep strip_accents();  // Drops combining marks of all kinds.
 NormalizerStep to_lower();
 NormalizerStep prepend(std::string prefix);  // To texts that are not empty.
 

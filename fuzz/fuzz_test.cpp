@@ -1,0 +1,89 @@
+// Runs the fuzzers' entry points over mutated inputs, the same ones every time.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "targets.h"
+
+namespace ragtime::fuzz {
+namespace {
+
+using Target = int (*)(const std::uint8_t*, std::size_t);
+
+constexpr std::uint32_t kSeed = 20240229;
+
+std::string read(const char* name) {
+  std::ifstream file(std::filesystem::path(RAGTIME_SOURCE_DIR) / "tests/data/tokenizer" / name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void mutate(std::string& bytes, std::mt19937& random) {
+  for (unsigned count = 1 + random() % 6; count > 0 && !bytes.empty(); --count) {
+    const std::size_t at = random() % bytes.size();
+    switch (random() % 4) {
+      case 0:
+        bytes[at] = static_cast<char>(random());
+        break;
+      case 1:
+        bytes.erase(at, 1 + random() % 8);
+        break;
+      case 2:
+        bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 16));
+        break;
+      default:
+        bytes.resize(at);
+        break;
+    }
+  }
+}
+
+void run(Target target, const std::vector<std::string>& seeds, int rounds) {
+  testing::Test::RecordProperty("seed", static_cast<int>(kSeed));
+  SCOPED_TRACE("seed " + std::to_string(kSeed));
+  std::mt19937 random(kSeed);
+  for (int i = 0; i < rounds; ++i) {
+    std::string bytes = seeds[random() % seeds.size()];
+    mutate(bytes, random);
+    EXPECT_EQ(target(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0);
+  }
+}
+
+TEST(Fuzz, Safetensors) {
+  const std::string header = R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})";
+  run(safetensors, {std::string("\x38\0\0\0\0\0\0\0", 8) + header + std::string(8, '\1')}, 50000);
+}
+
+TEST(Fuzz, TokenizerJson) {
+  const std::string frame =
+      R"({"added_tokens":[{"id":0,"content":"<s>","lstrip":true}],"normalizer":{"type":"Sequence","normalizers":[)"
+      R"({"type":"NFKC"},{"type":"Strip","strip_left":true,"strip_right":true},{"type":"Replace","pattern":)"
+      R"({"Regex":" {2,}"},"content":"_"}]},"post_processor":{"type":"RobertaProcessing","cls":["<s>",0],"sep":["</s>",2]},)";
+  run(tokenizer_json,
+      {frame + R"("pre_tokenizer":{"type":"Metaspace","replacement":"_"},"model":{"type":"Unigram","unk_id":0,)"
+               R"("vocab":[["<unk>",0],["_",-2],["a",-3]]}})",
+       frame + R"("pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},)"
+               R"("merges":["a b"]}})"},
+      50000);
+}
+
+TEST(Fuzz, Vocabulary) {
+  const std::string model = read("xlm_roberta/sentencepiece.bpe.model");
+  run(vocabulary, {model.substr(0, 400), model.substr(model.size() - 20'000), model.substr(0, 4000)}, 20000);
+}
+
+TEST(Fuzz, Tokenisation) {
+  std::vector<std::string> seeds;
+  for (const char tokenizer : {'\0', '\1', '\2'}) {
+    seeds.push_back(std::string(1, tokenizer) +
+                    "it's a caf\xC3\xA9, \xE4\xBD\xA0\xE5\xA5\xBD <mask> 12\xCC\x81  \xF0\x9F\x91\x8D\n");
+  }
+  run(tokenisation, seeds, 20000);
+}
+
+}  // namespace
+}  // namespace ragtime::fuzz
