@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenTokens,
                                          std::pair("xlm_roberta", "unigram"),
                                          std::pair("byte_level_bpe", "byte_level_bpe"),
                                          std::pair("roberta", "byte_level_bpe")),
-                         [](const auto& info) { return std::string(info.param.first); });
+                         [](const auto& one) { return std::string(one.param.first); });
 
 class LoadTokenizer : public testing::Test {
  protected:
