@@ -26,8 +26,12 @@ def ours(directory, texts, tokens_max=None):
 
 
 def theirs(tokenizer, texts):
-    encoded = tokenizer.encode_batch([tuple(text) if isinstance(text, list) else text for text in texts])
-    return [[e.ids, e.type_ids] if isinstance(text, list) else e.ids for text, e in zip(texts, encoded)]
+    out = []
+    for begin in range(0, len(texts), 1000):  # An encoding is large; few are alive at a time.
+        part = texts[begin:begin + 1000]
+        encoded = tokenizer.encode_batch([tuple(text) if isinstance(text, list) else text for text in part])
+        out += [[e.ids, e.type_ids] if isinstance(text, list) else e.ids for text, e in zip(part, encoded)]
+    return out
 
 
 def compare(directory, tokenizer, texts, tokens_max=None):
