@@ -26,7 +26,9 @@ struct Batcher::Call {
   std::vector<TokenSequence> sequences;
   std::vector<std::vector<std::int32_t>> types;
   EmbedPurpose purpose = EmbedPurpose::document;
-  std::vector<std::size_t> order;  // Of the sequences, longest first.
+  std::vector<std::size_t> order;       // Of the sequences, longest first.
+  std::vector<std::size_t> row_counts;  // Of each sequence.
+  std::vector<std::size_t> first_rows;
   std::vector<float> values;
   Clock::time_point queued_at;
   std::size_t next = 0;      // The first in `order` that no pass has taken.
@@ -40,6 +42,7 @@ struct Batcher::Pass {
   std::vector<TokenSequence> sequences;
   std::vector<std::vector<std::int32_t>> types;
   std::vector<float*> rows;
+  std::vector<std::size_t> row_counts;
   std::vector<std::shared_ptr<Call>> calls;  // Of each sequence.
   std::size_t tokens = 0;
   bool documents = false;
@@ -75,11 +78,17 @@ Batcher::~Batcher() {
 
 Task<Result<std::vector<float>>> Batcher::run(std::vector<TokenSequence> sequences,
                                               std::vector<std::vector<std::int32_t>> types, EmbedPurpose purpose,
-                                              RequestContext& context) {
+                                              RequestContext& context, Rows rows) {
   RAGTIME_CO_TRY_DONE(context.check());
   if (sequences.empty()) co_return std::vector<float>();
   const auto call = std::make_shared<Call>(co_await asio::this_coro::executor);
-  call->values.resize(sequences.size() * row_floats_);
+  std::size_t row_count = 0;
+  for (const TokenSequence& sequence : sequences) {
+    call->first_rows.push_back(row_count);
+    call->row_counts.push_back(rows == Rows::per_token ? sequence.size() : 1);
+    row_count += call->row_counts.back();
+  }
+  call->values.resize(row_count * row_floats_);
   call->order.resize(sequences.size());
   std::iota(call->order.begin(), call->order.end(), std::size_t{0});
   std::stable_sort(call->order.begin(), call->order.end(),
@@ -195,7 +204,8 @@ Batcher::Pass Batcher::take_from(Queue& queue) {
       const std::size_t i = call->order[call->next];
       pass.tokens += call->sequences[i].size();
       if (!pass.documents) query_tokens_queued_ -= call->sequences[i].size();
-      pass.rows.push_back(call->values.data() + i * row_floats_);
+      pass.rows.push_back(call->values.data() + call->first_rows[i] * row_floats_);
+      pass.row_counts.push_back(call->row_counts[i]);
       pass.sequences.push_back(std::move(call->sequences[i]));
       if (!call->types.empty()) pass.types.push_back(std::move(call->types[i]));
       pass.calls.push_back(call);
@@ -211,7 +221,7 @@ Batcher::Pass Batcher::take_from(Queue& queue) {
 
 void Batcher::compute_pass(Pass& pass) {
   try {
-    PassInput input{pass.sequences, pass.types, pass.rows, {}};
+    PassInput input{pass.sequences, pass.types, pass.rows, pass.row_counts, {}};
     if (pass.documents) input.breathe = [this, &pass] { serve_queries(pass); };
     forward_(input);
   } catch (const std::exception& error) {

@@ -35,11 +35,13 @@ class Batcher {
   struct PassInput {
     std::span<const TokenSequence> sequences;
     std::span<const std::vector<std::int32_t>> types;  // Empty or of the same size.
-    std::span<float* const> rows;                      // `row_floats` values each.
+    std::span<float* const> rows;                      // Where the rows of each sequence go.
+    std::span<const std::size_t> row_counts;           // How many of `row_floats` values: 1, or one per token.
     std::function<void()> breathe;  // May be called in the middle of a pass: lets waiting queries go before.
   };
-  // One forward pass: writes rows[i] for sequences[i].
+  // One forward pass: writes row_counts[i] rows to rows[i] for sequences[i].
   using Forward = std::function<void(const PassInput& input)>;
+  enum class Rows { per_sequence, per_token };
 
   Batcher(Forward forward, std::size_t row_floats, const std::string& model, async::ThreadPool& compute,
           const EncoderConfig& config);
@@ -47,11 +49,11 @@ class Batcher {
   Batcher(const Batcher&) = delete;
   Batcher& operator=(const Batcher&) = delete;
 
-  // One row per sequence, in order. A cancelled or late call returns at once and leaves the queue.
-  // Errors: cancelled, deadline_exceeded, resource_exhausted (queue full), internal.
+  // One row per sequence, or one per token of each, in order. A cancelled or late call returns at once and leaves the
+  // queue. Errors: cancelled, deadline_exceeded, resource_exhausted (queue full), internal.
   Task<Result<std::vector<float>>> run(std::vector<TokenSequence> sequences,
                                        std::vector<std::vector<std::int32_t>> types, EmbedPurpose purpose,
-                                       RequestContext& context);
+                                       RequestContext& context, Rows rows = Rows::per_sequence);
 
   std::size_t texts_queued() const;  // Waiting, not those in a pass.
 

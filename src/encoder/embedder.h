@@ -32,6 +32,20 @@ struct Embeddings {
   std::span<const float> row(std::size_t i) const { return {values.data() + i * dimensions, dimensions}; }
 };
 
+// One vector per token of each text, without the model's special tokens: last hidden states of length 1.
+struct TokenVectors {
+  std::size_t dimensions = 0;
+  std::vector<float> values;      // Row-major, text after text.
+  std::vector<std::size_t> ends;  // Per text: the row behind its last one.
+
+  std::size_t size() const { return ends.size(); }
+  // The rows of a text, one after the other; empty when the text has no tokens.
+  std::span<const float> rows(std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    return {values.data() + begin * dimensions, (ends[i] - begin) * dimensions};
+  }
+};
+
 class Embedder {
  public:
   virtual ~Embedder() = default;
@@ -41,6 +55,14 @@ class Embedder {
   // Errors: cancelled, deadline_exceeded, resource_exhausted.
   virtual Task<Result<Embeddings>> embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                          RequestContext& context) = 0;
+
+  // Whether embed_tokens() works.
+  virtual bool has_token_vectors() const { return false; }
+  // For late interaction. `purpose` chooses the prompt, whose tokens count as the text's; texts are truncated as by
+  // embed(). Goes with queries before documents that wait to be embedded, as somebody waits for the ranking.
+  // Errors: as embed(); unsupported by embedders that give one vector per text only.
+  virtual Task<Result<TokenVectors>> embed_tokens(std::vector<std::string> texts, EmbedPurpose purpose,
+                                                  RequestContext& context);
 };
 
 }  // namespace ragtime::encoder

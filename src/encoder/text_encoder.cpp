@@ -1,5 +1,6 @@
 #include "encoder/text_encoder.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,13 +22,19 @@ class TextEncoder final : public Embedder {
   const EmbedderInfo& info() const override { return info_; }
   Task<Result<Embeddings>> embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                  RequestContext& context) override;
+  bool has_token_vectors() const override { return true; }
+  Task<Result<TokenVectors>> embed_tokens(std::vector<std::string> texts, EmbedPurpose purpose,
+                                          RequestContext& context) override;
 
  private:
+  const std::string& prompt(EmbedPurpose purpose) const;
+  TokenVectors without_special(std::span<const TokenSequence> sequences, std::vector<float> states) const;
   void embed_pass(const Batcher::PassInput& input) const;
 
   EncoderModel model_;
   EmbedderInfo info_;
   TextTokens tokens_;
+  const TokenSequence special_;  // What the model puts around a text.
   Batcher batcher_;
 };
 
@@ -44,6 +51,7 @@ TextEncoder::TextEncoder(EncoderModel model, std::string name, async::ThreadPool
     : model_(std::move(model)),
       info_(describe(model_, std::move(name))),
       tokens_(*model_.tokenizer, model_.config.tokens_max, compute),
+      special_(model_.tokenizer->encode("", model_.config.tokens_max)),
       batcher_([this](const Batcher::PassInput& input) { embed_pass(input); }, info_.dimensions, info_.model, compute,
                config) {}
 
@@ -51,24 +59,61 @@ void TextEncoder::embed_pass(const Batcher::PassInput& input) const {
   const std::vector<float> hidden = model_.bert.encode(input.sequences, {}, nullptr, input.breathe);
   const float* states = hidden.data();
   for (std::size_t i = 0; i < input.sequences.size(); ++i) {
-    const std::span<float> row(input.rows[i], info_.dimensions);
     const std::size_t size = input.sequences[i].size() * info_.dimensions;
-    pool(model_.config.pooling, {states, size}, row);
-    if (model_.config.normalize) normalize(row);
+    if (input.row_counts[i] > 1) {
+      std::copy_n(states, size, input.rows[i]);
+    } else {
+      const std::span<float> row(input.rows[i], info_.dimensions);
+      pool(model_.config.pooling, {states, size}, row);
+      if (model_.config.normalize) normalize(row);
+    }
     states += size;
   }
 }
 
+const std::string& TextEncoder::prompt(EmbedPurpose purpose) const {
+  return purpose == EmbedPurpose::query ? model_.config.query_prompt : model_.config.document_prompt;
+}
+
 Task<Result<Embeddings>> TextEncoder::embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                             RequestContext& context) {
-  const std::string& prompt =
-      purpose == EmbedPurpose::query ? model_.config.query_prompt : model_.config.document_prompt;
-  RAGTIME_CO_TRY(auto tokenized, co_await tokens_.encode(prompt, std::move(texts), context));
+  RAGTIME_CO_TRY(auto tokenized, co_await tokens_.encode(prompt(purpose), std::move(texts), context));
   Embeddings out;
   out.dimensions = info_.dimensions;
   for (const TokenSequence& sequence : tokenized.sequences) out.token_counts.push_back(sequence.size());
   RAGTIME_CO_TRY(out.values, co_await batcher_.run(std::move(tokenized.sequences), {}, purpose, context));
   co_return std::move(out);
+}
+
+// `states` has a row per token, special ones included.
+TokenVectors TextEncoder::without_special(std::span<const TokenSequence> sequences, std::vector<float> states) const {
+  TokenVectors out;
+  out.dimensions = info_.dimensions;
+  const float* from = states.data();
+  float* to = states.data();
+  for (const TokenSequence& sequence : sequences) {
+    for (const TokenId id : sequence) {
+      if (std::find(special_.begin(), special_.end(), id) == special_.end()) {
+        std::copy_n(from, out.dimensions, to);
+        normalize({to, out.dimensions});
+        to += out.dimensions;
+      }
+      from += out.dimensions;
+    }
+    out.ends.push_back(static_cast<std::size_t>(to - states.data()) / out.dimensions);
+  }
+  states.resize(static_cast<std::size_t>(to - states.data()));
+  out.values = std::move(states);
+  return out;
+}
+
+Task<Result<TokenVectors>> TextEncoder::embed_tokens(std::vector<std::string> texts, EmbedPurpose purpose,
+                                                     RequestContext& context) {
+  RAGTIME_CO_TRY(const auto tokenized, co_await tokens_.encode(prompt(purpose), std::move(texts), context));
+  auto sequences = tokenized.sequences;
+  RAGTIME_CO_TRY(auto states, co_await batcher_.run(std::move(sequences), {}, EmbedPurpose::query, context,
+                                                    Batcher::Rows::per_token));
+  co_return without_special(tokenized.sequences, std::move(states));
 }
 
 }  // namespace

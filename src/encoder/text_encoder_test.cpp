@@ -245,6 +245,59 @@ TEST_F(TextEncoderTest, ManyTextsEqualSingleTextsInOrder) {
   }
 }
 
+TEST_F(TextEncoderTest, TokenVectorsAreTheHiddenStatesOfTheTextsOwnTokens) {
+  TestModel model(5);
+  model.normalize = false;
+  const auto embedder = open(model);
+  ASSERT_TRUE(embedder->has_token_vectors());
+  const std::vector<std::string> texts = {"the quick fox.", "", "dog"};
+  const auto out = async::sync_wait(embedder->embed_tokens(texts, EmbedPurpose::document, context_));
+  ASSERT_TRUE(out) << out.error().message;
+  EXPECT_THAT(out->ends, testing::ElementsAre(4, 4, 5));
+  EXPECT_EQ(out->rows(1).size(), 0u);
+  const Matrix first = NaiveBert(model).encode({2, 5, 6, 8, 12, 3});
+  const Matrix last = NaiveBert(model).encode({2, 16, 3});
+  const std::vector<std::vector<double>> expected = {first[1], first[2], first[3], first[4], last[1]};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    double length = 0;
+    for (double v : expected[i]) length += v * v;
+    for (std::size_t j = 0; j < model.hidden; ++j) {
+      EXPECT_NEAR(out->values[i * model.hidden + j], expected[i][j] / std::sqrt(length), 1e-4) << i << " " << j;
+    }
+  }
+}
+
+TEST_F(TextEncoderTest, TokenVectorsOfManyTextsEqualThoseOfSingleTexts) {
+  const auto embedder = open(TestModel(6));
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) {
+    std::string text;
+    for (int j = 0; j < (i * 7) % 30; ++j) text += (i + j) % 3 == 0 ? "fox " : "jumped ";
+    texts.push_back(text);
+  }
+  const auto all = async::sync_wait(embedder->embed_tokens(texts, EmbedPurpose::document, context_)).value();
+  ASSERT_EQ(all.size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::vector<std::string> single = {texts[i]};
+    const auto one = async::sync_wait(embedder->embed_tokens(single, EmbedPurpose::document, context_)).value();
+    ASSERT_EQ(all.rows(i).size(), one.rows(0).size()) << i;
+    for (std::size_t j = 0; j < one.values.size(); ++j) ASSERT_NEAR(all.rows(i)[j], one.values[j], 1e-5) << i;
+  }
+}
+
+TEST_F(TextEncoderTest, TokenVectorsKeepPromptAndCancellation) {
+  TestModel(10).write(directory_);
+  write_file(directory_ / "config_sentence_transformers.json", R"({"prompts":{"query":"quick "}})");
+  const auto embedder = std::move(*open_embedder(directory_, "tiny", pool_));
+  const std::vector<std::string> texts = {"fox"};
+  EXPECT_EQ(async::sync_wait(embedder->embed_tokens(texts, EmbedPurpose::query, context_))->ends[0], 2u);
+  EXPECT_EQ(async::sync_wait(embedder->embed_tokens(texts, EmbedPurpose::document, context_))->ends[0], 1u);
+  context_.cancel();
+  const auto refused = async::sync_wait(embedder->embed_tokens(texts, EmbedPurpose::query, context_));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, ErrorCode::cancelled);
+}
+
 TEST_F(TextEncoderTest, CountsTokensAndTruncates) {
   const auto embedder = open(TestModel(8));
   std::string with_end;
