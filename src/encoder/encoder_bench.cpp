@@ -1,11 +1,16 @@
-// Speed of the encoder on token sequences of given lengths, as JSON lines or a table.
+// Speed of the encoder on token sequences of given lengths or on texts, as JSON lines or a table.
 //
 // usage: encoder_bench --model DIR [--precision auto|f32|bf16|int8] [--threads N] [--lengths 16,64,256,512]
-//                      [--mode single|bulk] [--batch-tokens N] [--seconds S] [--json] [--profile]
+//                      [--mode single|bulk|shared] [--texts FILE] [--rerank] [--batch-tokens N] [--seconds S]
+//                      [--clients N] [--rate QPS] [--json] [--profile]
 //
 // single: one sequence at a time on one thread, as a query. bulk: many at once on all threads, as ingest.
 // Without --mode both. --profile adds where the time went, in percent, with the tokenizer's share, and the speed per
 // second of processor time, which says more where other programs run.
+// From text, through what the server uses, tokenizer included:
+// --texts: calls that embed all lines of FILE. --rerank: calls that score 50 pairs of 160 tokens with a cross-encoder.
+// --mode shared: short queries of --clients clients beside documents in bulk, at --rate queries per second of all
+// clients and, as "closed", with every client asking again as soon as it has its answer.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -17,12 +22,14 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <time.h>
 
 #include "encoder/bert_encoder.h"
 #include "encoder/mapped_file.h"
+#include "encoder/service_bench.h"
 #include "encoder/wordpiece.h"
 
 namespace ragtime::encoder {
@@ -38,8 +45,13 @@ struct Options {
   std::vector<std::string> modes = {"single", "bulk"};
   std::size_t batch_tokens = EncoderConfig{}.batch_tokens_max;
   double seconds = 1;
+  std::string texts;  // A file, or empty.
+  SharedLoad load;
+  bool rerank = false;
   bool json = false;
   bool profile = false;
+
+  ServiceBench service() const { return {model, precision, threads, seconds}; }
 };
 
 struct Measurement {
@@ -48,11 +60,6 @@ struct Measurement {
   double cpu_seconds = 0;            // Of all threads.
   std::vector<double> milliseconds;  // Per forward pass.
   EncodeProfile profile;
-
-  double quantile(double q) {
-    std::sort(milliseconds.begin(), milliseconds.end());
-    return milliseconds[static_cast<std::size_t>(q * static_cast<double>(milliseconds.size() - 1))];
-  }
 };
 
 double thread_cpu_seconds() {
@@ -115,11 +122,12 @@ Measurement measure(const BertEncoder& encoder, const BertConfig& config, const 
     total.profile.attention += part.profile.attention;
     total.profile.element_wise += part.profile.element_wise;
   }
+  std::sort(total.milliseconds.begin(), total.milliseconds.end());
   return total;
 }
 
 void print(const Options& options, std::string_view precision, std::size_t length, const std::string& mode,
-           Measurement& result) {
+           const Measurement& result) {
   const double rate = static_cast<double>(result.texts * length) / result.seconds;
   const char* format =
       options.json
@@ -127,7 +135,7 @@ void print(const Options& options, std::string_view precision, std::size_t lengt
             "\"tokens_per_s\":%.0f,\"p50_ms\":%.4f,\"p99_ms\":%.4f}\n"
           : "%-5s threads %zu length %4zu %-6s texts %6zu %9.0f tokens/s p50 %8.3f ms p99 %8.3f ms\n";
   std::printf(format, std::string(precision).c_str(), options.threads, length, mode.c_str(), result.texts, rate,
-              result.quantile(0.5), result.quantile(0.99));
+              quantile(result.milliseconds, 0.5), quantile(result.milliseconds, 0.99));
   std::fflush(stdout);
 }
 
@@ -151,68 +159,136 @@ void print_profile(const Measurement& result, std::size_t tokens, double tokeniz
       static_cast<double>(tokens) / result.cpu_seconds);
 }
 
-int run(const Options& options) {
-  const auto fail = [](const Error& error) {
-    std::fprintf(stderr, "encoder_bench: %s\n", error.message.c_str());
-    return 1;
-  };
-  const auto config = load_model_config(options.model);
-  if (config.has_error()) return fail(config.error());
-  const auto path = config->transformer_directory / "model.safetensors";
-  const auto file = MappedFile::open(path);
-  if (file.has_error()) return fail(file.error());
-  const auto weights = Safetensors::parse(file->bytes(), path.string());
-  if (weights.has_error()) return fail(weights.error());
-  const auto encoder = BertEncoder::load(*weights, config->bert, options.precision);
-  if (encoder.has_error()) return fail(encoder.error());
-  const auto tokenizer = WordPiece::load(config->transformer_directory);
+void print(const Options& options, const char* shape, const ServiceFigures& figures) {
+  const auto tokens = static_cast<double>(figures.tokens * figures.milliseconds.size());
+  const char* format =
+      options.json
+          ? "{\"engine\":\"ragtime\",\"precision\":\"%s\",\"threads\":%zu,\"mode\":\"%s\",\"texts\":%zu,\"tokens\":%zu,"
+            "\"tokens_per_s\":%.0f,\"p50_ms\":%.4f,\"p99_ms\":%.4f}\n"
+          : "%-5s threads %zu %s of %zu texts, %zu tokens: %.0f tokens/s, a call p50 %.3f ms p99 %.3f ms\n";
+  std::printf(format, std::string(precision_name(figures.precision)).c_str(), options.threads, shape, figures.texts,
+              figures.tokens, tokens / figures.seconds, quantile(figures.milliseconds, 0.5),
+              quantile(figures.milliseconds, 0.99));
+}
+
+void print(const Options& options, const char* pace, const SharedFigures& figures, const SharedFigures::Pace& at) {
+  const char* format =
+      options.json
+          ? "{\"engine\":\"ragtime\",\"precision\":\"%s\",\"threads\":%zu,\"mode\":\"shared\",\"pace\":\"%s\","
+            "\"clients\":%zu,"
+            "\"idle\":{\"queries_per_s\":%.1f,\"p50_ms\":%.4f,\"p99_ms\":%.4f},"
+            "\"busy\":{\"queries_per_s\":%.1f,\"p50_ms\":%.4f,\"p99_ms\":%.4f},"
+            "\"p99_ratio\":%.2f,\"alone_tokens_per_s\":%.0f,\"shared_tokens_per_s\":%.0f,\"kept\":%.3f}\n"
+          : "%-5s threads %zu %-6s clients %zu; idle %.0f queries/s p50 %.2f ms p99 %.2f ms; "
+            "busy %.0f queries/s p50 %.2f ms p99 %.2f ms, ratio %.2f; documents alone %.0f tokens/s, shared %.0f, kept "
+            "%.3f\n";
+  std::printf(format, std::string(precision_name(figures.precision)).c_str(), options.threads, pace,
+              options.load.clients, at.idle.per_s, at.idle.p50_ms, at.idle.p99_ms, at.busy.per_s, at.busy.p50_ms,
+              at.busy.p99_ms, at.busy.p99_ms / at.idle.p99_ms, figures.alone_tokens_per_s, at.tokens_per_s,
+              at.tokens_per_s / figures.alone_tokens_per_s);
+}
+
+Result<void> run_lengths(const Options& options) {
+  RAGTIME_TRY(const auto config, load_model_config(options.model));
+  const auto path = config.transformer_directory / "model.safetensors";
+  RAGTIME_TRY(const auto file, MappedFile::open(path));
+  RAGTIME_TRY(const auto weights, Safetensors::parse(file.bytes(), path.string()));
+  RAGTIME_TRY(const auto encoder, BertEncoder::load(weights, config.bert, options.precision));
+  const auto tokenizer = WordPiece::load(config.transformer_directory);
   const double per_token = tokenizer.has_error() ? 0 : tokenizer_seconds(*tokenizer);
   for (std::size_t length : options.lengths) {
     for (const std::string& mode : options.modes) {
-      auto result = measure(*encoder, config->bert, options, length, mode == "bulk");
-      print(options, precision_name(encoder->precision()), length, mode, result);
+      const auto result = measure(encoder, config.bert, options, length, mode == "bulk");
+      print(options, precision_name(encoder.precision()), length, mode, result);
       if (options.profile) print_profile(result, result.texts * length, per_token);
     }
   }
-  return 0;
+  return {};
+}
+
+Result<void> run_service(const Options& options) {
+  if (options.rerank) {
+    RAGTIME_TRY(const auto figures, measure_rerank(options.service()));
+    print(options, "rerank", figures);
+  } else if (!options.texts.empty()) {
+    RAGTIME_TRY(const auto figures, measure_texts(options.service(), options.texts));
+    print(options, "bulk", figures);
+  } else {
+    RAGTIME_TRY(const auto figures, measure_shared(options.service(), options.load));
+    print(options, "paced", figures, figures.paced);
+    print(options, "closed", figures, figures.closed_loop);
+  }
+  return {};
+}
+
+int run(const Options& options) {
+  const bool service = options.rerank || !options.texts.empty() || options.modes.front() == "shared";
+  const auto done = service ? run_service(options) : run_lengths(options);
+  if (!done.has_error()) return 0;
+  std::fprintf(stderr, "encoder_bench: %s\n", done.error().message.c_str());
+  return 1;
+}
+
+std::vector<std::size_t> parse_lengths(const std::string& value) {
+  std::vector<std::size_t> lengths;
+  std::istringstream list(value);
+  for (std::string each; std::getline(list, each, ',');) {
+    lengths.push_back(std::strtoul(each.c_str(), nullptr, 10));
+  }
+  return lengths;
+}
+
+bool parse_flag(std::string_view name, Options& options) {
+  if (name == "--json") options.json = true;
+  if (name == "--profile") options.profile = true;
+  if (name == "--rerank") options.rerank = true;
+  return name == "--json" || name == "--profile" || name == "--rerank";
+}
+
+// False when there is no such option or value.
+bool parse_value(std::string_view name, const std::string& value, Options& options) {
+  const auto number = [&] { return std::strtoul(value.c_str(), nullptr, 10); };
+  if (name == "--model") {
+    options.model = value;
+  } else if (name == "--threads") {
+    options.threads = number();
+  } else if (name == "--mode") {
+    options.modes = {value};
+    return value == "single" || value == "bulk" || value == "shared";
+  } else if (name == "--texts") {
+    options.texts = value;
+  } else if (name == "--batch-tokens") {
+    options.batch_tokens = number();
+  } else if (name == "--seconds") {
+    options.seconds = std::strtod(value.c_str(), nullptr);
+  } else if (name == "--clients") {
+    options.load.clients = number();
+  } else if (name == "--rate") {
+    options.load.queries_per_s = std::strtod(value.c_str(), nullptr);
+  } else if (name == "--lengths") {
+    options.lengths = parse_lengths(value);
+  } else if (name == "--precision") {
+    const auto precision = parse_precision(value);
+    options.precision = precision.value_or(Precision::automatic);
+    return precision.has_value();
+  } else {
+    return false;
+  }
+  return true;
 }
 
 std::optional<Options> parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--json" || name == "--profile") {
-      (name == "--json" ? options.json : options.profile) = true;
-      continue;
-    }
-    if (++i == argc) return std::nullopt;
-    const std::string value = argv[i];
-    if (name == "--model")
-      options.model = value;
-    else if (name == "--threads")
-      options.threads = std::strtoul(value.c_str(), nullptr, 10);
-    else if (name == "--mode")
-      options.modes = {value};
-    else if (name == "--batch-tokens")
-      options.batch_tokens = std::strtoul(value.c_str(), nullptr, 10);
-    else if (name == "--seconds")
-      options.seconds = std::strtod(value.c_str(), nullptr);
-    else if (name == "--lengths") {
-      options.lengths.clear();
-      std::istringstream list(value);
-      for (std::string each; std::getline(list, each, ',');) {
-        options.lengths.push_back(std::strtoul(each.c_str(), nullptr, 10));
-      }
-    } else if (name == "--precision") {
-      const auto precision = parse_precision(value);
-      if (!precision) return std::nullopt;
-      options.precision = *precision;
-    } else {
-      return std::nullopt;
-    }
+    if (parse_flag(name, options)) continue;
+    if (++i == argc || !parse_value(name, argv[i], options)) return std::nullopt;
   }
-  const bool lengths_good = std::all_of(options.lengths.begin(), options.lengths.end(), [](auto l) { return l > 0; });
-  return options.model.empty() || options.threads == 0 || !lengths_good ? std::nullopt : std::optional(options);
+  const bool lengths_good = !options.lengths.empty() &&
+                            std::all_of(options.lengths.begin(), options.lengths.end(), [](auto l) { return l > 0; });
+  const bool load_good = options.load.clients > 0 && options.load.queries_per_s > 0;
+  return options.model.empty() || options.threads == 0 || !lengths_good || !load_good ? std::nullopt
+                                                                                      : std::optional(options);
 }
 
 }  // namespace
@@ -223,8 +299,8 @@ int main(int argc, char** argv) {
   if (!options) {
     std::fprintf(stderr,
                  "usage: encoder_bench --model DIR [--precision auto|f32|bf16|int8] [--threads N]\n"
-                 "  [--lengths 16,64] [--mode single|bulk] [--batch-tokens N] [--seconds S] [--json] "
-                 "[--profile]\n");
+                 "  [--lengths 16,64] [--mode single|bulk|shared] [--texts FILE] [--rerank] [--batch-tokens N]\n"
+                 "  [--seconds S] [--clients N] [--rate QPS] [--json] [--profile]\n");
     return 2;
   }
   return ragtime::encoder::run(*options);
