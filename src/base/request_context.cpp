@@ -19,6 +19,21 @@ std::vector<StageTimings::Stage> StageTimings::snapshot() const {
   return stages_;
 }
 
+void StageTimings::count(std::string_view name, std::size_t items) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(counts_, name, &Count::name);
+  if (found != counts_.end()) {
+    found->items += items;
+  } else {
+    counts_.push_back({std::string(name), items});
+  }
+}
+
+std::vector<StageTimings::Count> StageTimings::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
 RequestContext::RequestContext(std::string request_id, std::string tenant, Deadline deadline)
     : request_id_(std::move(request_id)),
       tenant_(std::move(tenant)),

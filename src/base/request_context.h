@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <mutex>
 #include <stop_token>
@@ -19,20 +20,28 @@
 
 namespace ragtime {
 
-// Milliseconds per stage, in the order in which stages ended. A stage that ran twice is summed.
+// Milliseconds per stage, in the order in which stages ended, and how many items stages handled. A stage that ran twice
+// is summed.
 class StageTimings {
  public:
   struct Stage {
     std::string name;
     double milliseconds = 0;
   };
+  struct Count {
+    std::string name;
+    std::size_t items = 0;
+  };
 
   void add(std::string_view name, double milliseconds);
+  void count(std::string_view name, std::size_t items);
   std::vector<Stage> snapshot() const;
+  std::vector<Count> counts() const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<Stage> stages_;
+  std::vector<Count> counts_;
 };
 
 class RequestContext {

@@ -8,6 +8,7 @@
 // Thread safety: every member may be called from any thread. The engine outlives all tasks it returned.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "base/request_context.h"
 #include "base/result.h"
 #include "encoder/embedder.h"
+#include "encoder/reranker.h"
 #include "index/filter.h"
 #include "storage/database.h"
 #include "telemetry/metrics.h"
@@ -38,10 +40,32 @@ struct EmbeddingCacheConfig {
   std::size_t query_bytes_max = 8u << 20;  // Of query vectors in memory; 0: none are kept.
 };
 
+// How one score comes of the arms' two; see fusion.h.
+enum class Fusion { convex, rrf };
+
+// What judges the best hits of fusion once more; see rerank_stage.h.
+enum class RerankMethod { none, lexical_overlap, late_interaction, cross_encoder };
+
+struct RerankConfig {
+  RerankMethod method = RerankMethod::none;
+  encoder::Reranker* model = nullptr;     // For cross_encoder; outlives the engine.
+  std::size_t candidates = 30;            // How many of the best are judged.
+  std::chrono::milliseconds budget{300};  // What is not judged by then keeps its place behind what is.
+  float weight = 0.5f;                    // Of the second score in the final one, 0..1.
+};
+
+enum class Duplicates { keep, suppress };  // See diversity.h.
+
 struct EngineConfig {
   text::ChunkingOptions chunking;
-  float dense_weight = 0.7f;     // Of the dense arm in convex fusion, for queries the model's vocabulary covers.
+  Fusion fusion = Fusion::convex;
+  float dense_weight = 0.7f;     // Of the dense arm, for queries the model's vocabulary covers.
+  float rrf_k = 60;              // Of reciprocal rank fusion.
   std::size_t candidates = 100;  // Per arm, before fusion.
+  RerankConfig rerank{};
+  Duplicates duplicates = Duplicates::keep;
+  float mmr_lambda = 1;          // Weight of relevance against novelty, 0..1; 1: ranking by relevance alone.
+  std::size_t neighbors = 0;     // Chunks before and after a hit that `widen` adds to it.
   std::size_t embed_batch = 32;  // Chunks per call of the embedder during ingest.
   std::size_t query_bytes_max = 32u << 10;
   EmbeddingCacheConfig embedding_cache{};
@@ -69,6 +93,10 @@ struct SearchRequest {
   std::optional<index::Filter> filter;
   std::optional<float> score_threshold;  // 0..1, on the fused score.
   std::optional<float> dense_weight;     // Overrides the configuration (hybrid_search weights of the API).
+  bool rerank = true;                    // False leaves out the configured second stage.
+  // For contexts of answers: each hit's chunk grows by its configured number of neighbours in the document that are not
+  // in the results themselves. Ranking and chunk_id stay.
+  bool widen = false;
 };
 
 struct SearchHit {
@@ -78,21 +106,25 @@ struct SearchHit {
   std::string filename;
   Attributes attributes;
   text::Chunk chunk;
-  float score = 0;          // Fused, 0..1.
-  float dense_score = 0;    // Cosine; 0 when the arm did not run.
-  float lexical_score = 0;  // BM25; 0 when no term matched.
+  std::size_t query = 0;              // Into SearchRequest::queries: the one that it ranked best for.
+  float score = 0;                    // Fused and, after a second stage, combined with its score; 0..1.
+  float dense_score = 0;              // Cosine; 0 when the arm did not run.
+  float lexical_score = 0;            // BM25; 0 when no term matched.
+  std::optional<float> rerank_score;  // Of the second stage, on its own scale; nothing when it did not judge the hit.
 };
 
 struct SearchResults {
-  std::vector<SearchHit> hits;  // Best first.
+  std::vector<SearchHit> hits;  // Best first; with MMR in the order in which it picked them.
   bool dense_used = false;
-  bool dense_failed = false;  // The embedder failed and the answer is lexical only: to be reported as degraded.
+  bool dense_failed = false;       // The embedder failed and the answer is lexical only: to be reported as degraded.
+  bool rerank_incomplete = false;  // The second stage failed or ran out of time: to be reported as degraded.
 };
 
 class Engine {
  public:
   // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only),
-  // and so may `metrics`.
+  // and so may `metrics`. Errors beside the database's: unsupported when the configured second stage needs a model that
+  // is not there.
   static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
                                               encoder::Embedder* embedder, async::ThreadPool& compute,
                                               async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr);
@@ -112,7 +144,8 @@ class Engine {
   virtual Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                             Attributes attributes, RequestContext& context) = 0;
 
-  // Stages in the context's timings: embed, dense, lexical, fuse, load.
+  // Stages in the context's timings: embed, dense, lexical, fuse, load, and as configured rerank, select, widen; with
+  // the numbers of candidates of dense, lexical, fuse, load, rerank, of hidden duplicates, and of added neighbours.
   // Errors: not_found (a store), invalid_argument, too_large (a query).
   virtual Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) = 0;
 

@@ -14,6 +14,7 @@ Error no_store(std::string_view id) {
 Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Database& database,
                                              encoder::Embedder* embedder, async::ThreadPool& compute,
                                              async::ThreadPool& blocking, telemetry::Metrics* metrics) {
+  RAGTIME_TRY_DONE(RerankStage(config.rerank, embedder, compute).check());
   auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking, metrics);
   RAGTIME_TRY_DONE(engine->load());
   return std::unique_ptr<Engine>(std::move(engine));

@@ -23,6 +23,7 @@
 #include "engine/engine.h"
 #include "engine/fair_shared_mutex.h"
 #include "engine/hybrid_search.h"
+#include "engine/rerank_stage.h"
 #include "engine/store_index.h"
 
 namespace ragtime::engine {
@@ -31,7 +32,12 @@ class HybridEngine final : public Engine {
  public:
   HybridEngine(EngineConfig config, storage::Database& database, encoder::Embedder* embedder,
                async::ThreadPool& compute, async::ThreadPool& blocking, telemetry::Metrics* metrics)
-      : config_(std::move(config)), database_(database), embedder_(embedder), compute_(compute), blocking_(blocking) {
+      : config_(std::move(config)),
+        database_(database),
+        embedder_(embedder),
+        compute_(compute),
+        blocking_(blocking),
+        rerank_(config_.rerank, embedder, compute) {
     if (embedder_ != nullptr) cache_.emplace(config_.embedding_cache, embedder_->info(), database_, metrics);
   }
 
@@ -92,12 +98,18 @@ class HybridEngine final : public Engine {
   Result<std::vector<SearchHit>> finish(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical,
                                         RequestContext& context);
   Result<std::vector<SearchHit>> search_again(const SearchPlan& plan);
+  Task<Result<void>> rerank(const SearchPlan& plan, SearchResults& results, RequestContext& context);
+  // Duplicates, MMR, threshold and number of results.
+  Task<Result<void>> select(const SearchPlan& plan, SearchResults& results, RequestContext& context);
+  void diversify(const SearchPlan& plan, SearchResults& results, RequestContext& context);
+  Task<Result<void>> widen(const SearchPlan& plan, SearchResults& results, RequestContext& context);
 
   const EngineConfig config_;
   storage::Database& database_;
   encoder::Embedder* const embedder_;
   async::ThreadPool& compute_;
   async::ThreadPool& blocking_;
+  const RerankStage rerank_;
   std::optional<EmbeddingCache> cache_;  // With an embedder.
 
   FairSharedMutex mutations_;

@@ -1,14 +1,19 @@
 #include <algorithm>
+#include <numeric>
 
 #include "async/when_all.h"
+#include "engine/diversity.h"
 #include "engine/hybrid_engine.h"
+#include "engine/neighbors.h"
 #include "engine/normalise.h"
+#include "engine/parallel_for.h"
 #include "text/utf8.h"
 
 namespace ragtime::engine {
 namespace {
 
 constexpr std::size_t kResultsMax = 50;
+constexpr std::size_t kChoice = 3;  // Times as many hits as wanted are there to choose from when some may be left out.
 
 Error invalid(std::string message, std::string param) {
   return make_error(ErrorCode::invalid_argument, std::move(message), std::move(param));
@@ -49,6 +54,18 @@ bool is_final(ErrorCode code) {
   return code == ErrorCode::cancelled || code == ErrorCode::deadline_exceeded;
 }
 
+bool diversifies(const EngineConfig& config) {
+  return config.duplicates == Duplicates::suppress || config.mmr_lambda < 1;
+}
+
+std::size_t total(const ArmHits& arm) {
+  std::size_t count = 0;
+  for (const auto& by_store : arm) {
+    for (const auto& hits : by_store) count += hits.size();
+  }
+  return count;
+}
+
 }  // namespace
 
 Task<Result<SearchResults>> HybridEngine::search(SearchRequest request, RequestContext& context) {
@@ -59,13 +76,21 @@ Task<Result<SearchResults>> HybridEngine::search(SearchRequest request, RequestC
   RAGTIME_CO_TRY(const auto dense, std::move(std::get<0>(arms)));
   RAGTIME_CO_TRY(const auto lexical, std::move(std::get<1>(arms)));
   RAGTIME_CO_TRY(results.hits, co_await blocking_.run(context, [&] { return finish(plan, dense, lexical, context); }));
+  RAGTIME_CO_TRY_DONE(co_await rerank(plan, results, context));
+  RAGTIME_CO_TRY_DONE(co_await select(plan, results, context));
+  RAGTIME_CO_TRY_DONE(co_await widen(plan, results, context));
   co_return results;
 }
 
 Task<Result<SearchPlan>> HybridEngine::plan(SearchRequest request, RequestContext& context) {
   SearchPlan plan;
   plan.request = std::move(request);
+  plan.fusion = config_.fusion;
+  plan.rrf_k = config_.rrf_k;
   plan.candidates = std::max(config_.candidates, plan.request.results);
+  plan.ranked = plan.request.results;
+  if (plan.request.rerank) plan.ranked = std::max(plan.ranked, rerank_.candidates());
+  if (diversifies(config_)) plan.ranked = std::max(plan.ranked, kChoice * plan.request.results);
   const auto& ids = plan.request.store_ids;
   const bool known = std::all_of(ids.begin(), ids.end(), [this](const auto& id) { return find_store(id) != nullptr; });
   if (known) {
@@ -103,17 +128,21 @@ void HybridEngine::plan_queries(SearchPlan& plan) const {
 Task<Result<ArmHits>> HybridEngine::lexical_arm(const SearchPlan& plan, RequestContext& context) {
   co_return co_await compute_.run(context, [&]() -> Result<ArmHits> {
     StageTimer timer(context, "lexical");
-    return search_lexical(plan);
+    auto hits = search_lexical(plan, compute_);
+    context.timings().count("lexical", total(hits));
+    return hits;
   });
 }
 
 Task<Result<ArmHits>> HybridEngine::dense_arm(SearchPlan& plan, SearchResults& results, RequestContext& context) {
   plan.dense_stores.assign(plan.stores.size(), false);
   RAGTIME_CO_TRY_DONE(co_await embed_queries(plan, results, context));
-  if (!results.dense_used) co_return search_dense(plan);
+  if (!results.dense_used) co_return search_dense(plan, compute_);
   co_return co_await compute_.run(context, [&]() -> Result<ArmHits> {
     StageTimer timer(context, "dense");
-    return search_dense(plan);
+    auto hits = search_dense(plan, compute_);
+    context.timings().count("dense", total(hits));
+    return hits;
   });
 }
 
@@ -166,8 +195,10 @@ Result<std::vector<SearchHit>> HybridEngine::finish(const SearchPlan& plan, cons
   StageTimer fuse_timer(context, "fuse");
   const auto ranked = rank(plan, dense, lexical);
   fuse_timer.stop();
+  context.timings().count("fuse", ranked.fused);
+  context.timings().count("load", ranked.best.size());
   StageTimer load_timer(context, "load");
-  RAGTIME_TRY(auto loaded, engine::load(database_, plan, ranked));
+  RAGTIME_TRY(auto loaded, engine::load(database_, plan, ranked.best));
   if (loaded.complete) return std::move(loaded.hits);
   return search_again(plan);
 }
@@ -176,9 +207,61 @@ Result<std::vector<SearchHit>> HybridEngine::finish(const SearchPlan& plan, cons
 // new one. Without changes meanwhile, index and database agree.
 Result<std::vector<SearchHit>> HybridEngine::search_again(const SearchPlan& plan) {
   std::unique_lock alone(mutations_);
-  const auto ranked = rank(plan, search_dense(plan), search_lexical(plan));
-  RAGTIME_TRY(auto loaded, engine::load(database_, plan, ranked));
+  const auto ranked = rank(plan, search_dense(plan, compute_), search_lexical(plan, compute_));
+  RAGTIME_TRY(auto loaded, engine::load(database_, plan, ranked.best));
   return std::move(loaded.hits);
+}
+
+Task<Result<void>> HybridEngine::rerank(const SearchPlan& plan, SearchResults& results, RequestContext& context) {
+  if (!rerank_.enabled() || !plan.request.rerank || results.hits.empty()) co_return Result<void>();
+  StageTimer timer(context, "rerank");
+  std::vector<std::string> queries;
+  for (const auto& query : plan.queries) queries.push_back(query.text);
+  RAGTIME_CO_TRY(const auto outcome, co_await rerank_.run(queries, results.hits, context));
+  results.rerank_incomplete = !outcome.complete;
+  context.timings().count("rerank", outcome.judged);
+  co_return Result<void>();
+}
+
+Task<Result<void>> HybridEngine::select(const SearchPlan& plan, SearchResults& results, RequestContext& context) {
+  const float threshold = plan.request.score_threshold.value_or(0.0f);
+  std::erase_if(results.hits, [&](const SearchHit& hit) { return hit.score < threshold; });
+  if (diversifies(config_) && results.hits.size() > 1) {
+    RAGTIME_CO_TRY_DONE(co_await compute_.run(context, [&]() -> Result<void> {
+      diversify(plan, results, context);
+      return {};
+    }));
+  }
+  if (results.hits.size() > plan.request.results) results.hits.resize(plan.request.results);
+  co_return Result<void>();
+}
+
+void HybridEngine::diversify(const SearchPlan& plan, SearchResults& results, RequestContext& context) {
+  StageTimer timer(context, "select");
+  std::vector<std::optional<TextProfile>> read(results.hits.size());
+  parallel_for(compute_, read.size(), [&](std::size_t i) { read[i].emplace(results.hits[i].chunk.text); });
+  std::vector<TextProfile> profiles;
+  for (auto& profile : read) profiles.push_back(std::move(*profile));
+  std::vector<std::size_t> kept(profiles.size());
+  std::iota(kept.begin(), kept.end(), std::size_t{0});
+  if (config_.duplicates == Duplicates::suppress) kept = without_duplicates(results.hits, profiles);
+  context.timings().count("duplicates", profiles.size() - kept.size());
+  if (config_.mmr_lambda < 1) {
+    kept = pick_marginal(results.hits, profiles, kept, plan.request.results, config_.mmr_lambda);
+  }
+  std::vector<SearchHit> chosen;
+  for (const std::size_t i : kept) chosen.push_back(std::move(results.hits[i]));
+  results.hits = std::move(chosen);
+}
+
+Task<Result<void>> HybridEngine::widen(const SearchPlan& plan, SearchResults& results, RequestContext& context) {
+  if (config_.neighbors == 0 || !plan.request.widen || results.hits.empty()) co_return Result<void>();
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    StageTimer timer(context, "widen");
+    RAGTIME_TRY(const std::size_t added, add_neighbors(database_, config_.neighbors, results.hits));
+    context.timings().count("widen", added);
+    return {};
+  });
 }
 
 }  // namespace ragtime::engine

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "engine/fusion.h"
+#include "engine/parallel_for.h"
 #include "text/analyzer.h"
 
 namespace ragtime::engine {
@@ -71,11 +72,14 @@ class BestOfQueries {
     }
   }
 
-  std::vector<RankedChunk> take(std::size_t results, float threshold) {
-    std::erase_if(chunks_, [&](const RankedChunk& chunk) { return chunk.score < threshold; });
-    std::sort(chunks_.begin(), chunks_.end(), better);
-    if (chunks_.size() > results) chunks_.resize(results);
-    return std::move(chunks_);
+  Ranking take(std::size_t count) {
+    Ranking ranking;
+    ranking.fused = chunks_.size();
+    const auto end = chunks_.begin() + static_cast<std::ptrdiff_t>(std::min(count, chunks_.size()));
+    std::partial_sort(chunks_.begin(), end, chunks_.end(), better);
+    chunks_.erase(end, chunks_.end());
+    ranking.best = std::move(chunks_);
+    return ranking;
   }
 
  private:
@@ -97,50 +101,56 @@ SearchHit make_hit(storage::ChunkRecord record, const RankedChunk& ranked, Docum
   hit.filename = std::move(document.filename);
   hit.attributes = std::move(document.attributes);
   hit.chunk = std::move(record.chunk);
+  hit.query = ranked.query;
   hit.score = ranked.score;
   hit.dense_score = ranked.dense;
   hit.lexical_score = ranked.lexical;
   return hit;
 }
 
+ArmHits no_hits(const SearchPlan& plan) {
+  return ArmHits(plan.queries.size(), std::vector<std::vector<index::Hit>>(plan.stores.size()));
+}
+
 }  // namespace
 
-ArmHits search_lexical(const SearchPlan& plan) {
-  ArmHits hits;
-  for (const auto& query : plan.queries) {
-    const auto terms = text::analyze(query.text);
-    auto& by_store = hits.emplace_back();
-    for (const auto& store : plan.stores) {
-      by_store.push_back(store->search_lexical(terms, plan.candidates, plan.request.filter));
-    }
-  }
+ArmHits search_lexical(const SearchPlan& plan, async::ThreadPool& pool) {
+  const std::size_t stores = plan.stores.size();
+  std::vector<std::vector<std::string>> terms;
+  for (const auto& query : plan.queries) terms.push_back(text::analyze(query.text));
+  ArmHits hits = no_hits(plan);
+  parallel_for(pool, plan.queries.size() * stores, [&](std::size_t i) {
+    const auto& store = *plan.stores[i % stores];
+    hits[i / stores][i % stores] = store.search_lexical(terms[i / stores], plan.candidates, plan.request.filter);
+  });
   return hits;
 }
 
-ArmHits search_dense(const SearchPlan& plan) {
-  ArmHits hits(plan.queries.size());
-  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
-    hits[q].resize(plan.stores.size());
-    const auto& vector = plan.queries[q].vector;
-    for (std::size_t s = 0; s < plan.stores.size(); ++s) {
-      const bool runs = !vector.empty() && plan.dense_stores[s];
-      if (runs) hits[q][s] = plan.stores[s]->search_dense(vector, plan.candidates, plan.request.filter);
-    }
-  }
+ArmHits search_dense(const SearchPlan& plan, async::ThreadPool& pool) {
+  const std::size_t stores = plan.stores.size();
+  ArmHits hits = no_hits(plan);
+  parallel_for(pool, plan.queries.size() * stores, [&](std::size_t i) {
+    const auto& vector = plan.queries[i / stores].vector;
+    if (vector.empty() || !plan.dense_stores[i % stores]) return;
+    hits[i / stores][i % stores] = plan.stores[i % stores]->search_dense(vector, plan.candidates, plan.request.filter);
+  });
   return hits;
 }
 
-std::vector<RankedChunk> rank(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical) {
+Ranking rank(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical) {
   BestOfQueries best;
   for (std::size_t q = 0; q < plan.queries.size(); ++q) {
     const auto all = candidates_of(plan, plan.queries[q], dense[q], lexical[q]);
-    const auto scores = fuse(all.candidates, plan.queries[q].dense_weight);
+    const float weight = plan.queries[q].dense_weight;
+    const auto scores =
+        plan.fusion == Fusion::rrf ? fuse_ranks(all.candidates, weight, plan.rrf_k) : fuse(all.candidates, weight);
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const Candidate& candidate = all.candidates[i];
-      best.add(RankedChunk{candidate.id, all.stores[i], scores[i], candidate.dense.value_or(0.0f), candidate.lexical});
+      best.add(
+          RankedChunk{candidate.id, all.stores[i], q, scores[i], candidate.dense.value_or(0.0f), candidate.lexical});
     }
   }
-  return best.take(plan.request.results, plan.request.score_threshold.value_or(0.0f));
+  return best.take(plan.ranked);
 }
 
 Result<LoadedHits> load(storage::Database& database, const SearchPlan& plan, const std::vector<RankedChunk>& ranked) {

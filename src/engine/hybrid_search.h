@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "async/thread_pool.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/store_index.h"
@@ -26,25 +27,35 @@ struct SearchPlan {
   std::vector<std::shared_ptr<StoreIndex>> stores;
   std::vector<bool> dense_stores;  // Whose vectors are of the embedder's model, in the order of `stores`.
   std::vector<QueryPlan> queries;
-  std::size_t candidates = 0;
+  std::size_t candidates = 0;  // Of each arm.
+  std::size_t ranked = 0;      // Of the fused ones, for the stages behind.
+  Fusion fusion = Fusion::convex;
+  float rrf_k = 0;
 };
 
 // Hits by query, then by store, in the plan's order.
 using ArmHits = std::vector<std::vector<std::vector<index::Hit>>>;
 
-ArmHits search_lexical(const SearchPlan& plan);
-ArmHits search_dense(const SearchPlan& plan);
+// Queries and stores side by side on the pool.
+ArmHits search_lexical(const SearchPlan& plan, async::ThreadPool& pool);
+ArmHits search_dense(const SearchPlan& plan, async::ThreadPool& pool);
 
 struct RankedChunk {
   index::ChunkId id = 0;
   std::size_t store = 0;  // Into SearchPlan::stores.
+  std::size_t query = 0;  // Into SearchPlan::queries: the one that it has its score from.
   float score = 0;
   float dense = 0;
   float lexical = 0;
 };
 
-// Fuses the arms query by query, keeps each chunk's best score, applies threshold and number of results; best first.
-std::vector<RankedChunk> rank(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical);
+struct Ranking {
+  std::vector<RankedChunk> best;  // At most SearchPlan::ranked, best first.
+  std::size_t fused = 0;          // Of how many.
+};
+
+// Fuses the arms query by query and keeps each chunk's best score.
+Ranking rank(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical);
 
 struct LoadedHits {
   std::vector<SearchHit> hits;
