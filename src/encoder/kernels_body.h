@@ -184,9 +184,13 @@ void layer_norm(float* row, std::size_t size, const float* scale, const float* s
 }
 
 KERNEL_INLINE Shorts to_bf16_of(Floats values) {
+#ifdef __AVX512BF16__
+  return reinterpret_cast<Shorts>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(values)));
+#else
   const Ints bits = reinterpret_cast<Ints>(values);
   const Ints rounded = bits + 0x7fff + ((bits >> 16) & 1);
   return __builtin_convertvector((rounded >> 16) & 0xffff, Shorts);
+#endif
 }
 
 void to_bf16(const float* row, std::size_t size, std::uint16_t* out) {
@@ -248,30 +252,8 @@ void dequantize_add(const std::int32_t* sums, std::size_t size, RowScale row, co
   dequantize_row<true>(sums, size, row, columns, out);
 }
 
-// How a product's factors are stored. Singles: floats.
-struct Singles {
-  static constexpr std::size_t kDepth = 1;  // Of the values that one 32-bit element holds.
-  static KERNEL_INLINE Floats multiply_add(Floats sums, const float* factor, Floats columns) {
-    return sums + *factor * columns;
-  }
-};
-
-#ifdef __AVX512BF16__
-// Pairs of bf16, neighbours in the direction that is summed up.
-struct Pairs {
-  static constexpr std::size_t kDepth = 2;
-  static KERNEL_INLINE Floats multiply_add(Floats sums, const float* factor, Floats columns) {
-    const __m512 both = _mm512_set1_ps(*factor);
-    return reinterpret_cast<Floats>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sums), reinterpret_cast<__m512bh>(both),
-                                                     reinterpret_cast<__m512bh>(columns)));
-  }
-};
-#else
-using Pairs = Singles;
-#endif
-
-// out[R][C vectors] = a[R][depth] · b[depth][C vectors] of 32-bit elements; b's rows lie `b_stride` elements apart.
-template <class Format, std::size_t R, std::size_t C>
+// out[R][C vectors] = a[R][depth] · b[depth][C vectors]; b's rows lie `b_stride` floats apart.
+template <std::size_t R, std::size_t C>
 KERNEL_INLINE void multiply_block(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride,
                                   std::size_t depth, float* out, std::size_t out_stride) {
   Floats sums[R][C] = {};
@@ -280,7 +262,7 @@ KERNEL_INLINE void multiply_block(const float* a, std::size_t a_stride, const fl
     for (std::size_t c = 0; c < C; ++c) columns[c] = load(b + k * b_stride + c * kLanes);
     for (std::size_t r = 0; r < R; ++r) {
       for (std::size_t c = 0; c < C; ++c) {
-        sums[r][c] = Format::multiply_add(sums[r][c], a + r * a_stride + k, columns[c]);
+        sums[r][c] += a[r * a_stride + k] * columns[c];
       }
     }
   }
@@ -290,18 +272,18 @@ KERNEL_INLINE void multiply_block(const float* a, std::size_t a_stride, const fl
 }
 
 // The same for `columns` elements, a multiple of kLanes.
-template <class Format, std::size_t R>
+template <std::size_t R>
 KERNEL_INLINE void multiply_rows(const float* a, std::size_t a_stride, const float* b, std::size_t columns,
                                  std::size_t depth, float* out, std::size_t out_stride) {
   std::size_t c = 0;
   for (; c + 4 * kLanes <= columns; c += 4 * kLanes) {
-    multiply_block<Format, R, 4>(a, a_stride, b + c, columns, depth, out + c, out_stride);
+    multiply_block<R, 4>(a, a_stride, b + c, columns, depth, out + c, out_stride);
   }
   for (; c + 2 * kLanes <= columns; c += 2 * kLanes) {
-    multiply_block<Format, R, 2>(a, a_stride, b + c, columns, depth, out + c, out_stride);
+    multiply_block<R, 2>(a, a_stride, b + c, columns, depth, out + c, out_stride);
   }
   for (; c < columns; c += kLanes) {
-    multiply_block<Format, R, 1>(a, a_stride, b + c, columns, depth, out + c, out_stride);
+    multiply_block<R, 1>(a, a_stride, b + c, columns, depth, out + c, out_stride);
   }
 }
 
@@ -326,85 +308,44 @@ struct PackedHead {
   const AttentionHead& head;
   std::size_t length;  // Rounded up to whole vectors, as `width` is.
   std::size_t width;
-  float* queries;  // [4][head.width], pairs only
-  float* keys;     // [head.width][length]
-  float* values;   // [length][width]
-  float* scores;   // [4][length]
-  float* rows;     // [4][width]
+  float* keys;    // [head.width][length]
+  float* values;  // [length][width]
+  float* scores;  // [4][length]
+  float* rows;    // [4][width]
 };
 
-// A row of floats as the first factor of a product. Odd rows of pairs end with a zero.
-template <class Format>
-KERNEL_INLINE const float* as_factor(const float* row, std::size_t size, float* space) {
-  if constexpr (Format::kDepth == 1) return row;
-  auto* shorts = reinterpret_cast<std::uint16_t*>(space);
-  to_bf16(row, size, shorts);
-  if (size % 2 != 0) reinterpret_cast<Short*>(shorts)[size] = 0;
-  return space;
-}
-
-KERNEL_INLINE std::uint32_t bf16_bits(float value) {
-  const auto bits = __builtin_bit_cast(std::uint32_t, value);
-  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-}
-
-// Elements k·kDepth … of one column, for the second factor; `high` is absent behind the last.
-template <class Format>
-KERNEL_INLINE float element(float low, const float* high) {
-  if constexpr (Format::kDepth == 1) return low;
-  return __builtin_bit_cast(float, bf16_bits(low) | (high == nullptr ? 0 : bf16_bits(*high) << 16));
-}
-
 // Transposes.
-template <class Format>
 KERNEL_INLINE void pack_keys(const PackedHead& packed) {
   const AttentionHead& head = packed.head;
-  const std::size_t depth = (head.width + Format::kDepth - 1) / Format::kDepth;
   for (std::size_t j = 0; j < head.length; ++j) {
-    const float* key = as_factor<Format>(head.key + j * head.stride, head.width, packed.queries);
-    for (std::size_t d = 0; d < depth; ++d) packed.keys[d * packed.length + j] = key[d];
+    const float* key = head.key + j * head.stride;
+    for (std::size_t d = 0; d < head.width; ++d) packed.keys[d * packed.length + j] = key[d];
   }
-  for (std::size_t d = 0; d < depth; ++d) {
+  for (std::size_t d = 0; d < head.width; ++d) {
     for (std::size_t j = head.length; j < packed.length; ++j) packed.keys[d * packed.length + j] = 0;
   }
 }
 
-template <class Format>
 KERNEL_INLINE void pack_values(const PackedHead& packed) {
   const AttentionHead& head = packed.head;
-  for (std::size_t j = 0; j < head.length; j += Format::kDepth) {
-    float* values = packed.values + j / Format::kDepth * packed.width;
-    const float* value = head.value + j * head.stride;
-    for (std::size_t d = 0; d < head.width; ++d) {
-      values[d] = element<Format>(value[d], j + 1 < head.length ? value + head.stride + d : nullptr);
-    }
+  for (std::size_t j = 0; j < head.length; ++j) {
+    float* values = packed.values + j * packed.width;
+    for (std::size_t d = 0; d < head.width; ++d) values[d] = head.value[j * head.stride + d];
     for (std::size_t d = head.width; d < packed.width; ++d) values[d] = 0;
   }
 }
 
-template <class Format, std::size_t R>
+template <std::size_t R>
 KERNEL_INLINE void attend_rows(const PackedHead& packed, std::size_t first) {
-  constexpr std::size_t kDepth = Format::kDepth;
   const AttentionHead& head = packed.head;
-  const float* queries = head.query + first * head.stride;
-  const std::size_t query_stride = kDepth == 1 ? head.stride : head.width;
-  if constexpr (kDepth > 1) {
-    for (std::size_t r = 0; r < R; ++r) {
-      as_factor<Format>(queries + r * head.stride, head.width, packed.queries + r * head.width);
-    }
-    queries = packed.queries;
-  }
-  multiply_rows<Format, R>(queries, query_stride, packed.keys, packed.length, (head.width + kDepth - 1) / kDepth,
-                           packed.scores, packed.length);
+  multiply_rows<R>(head.query + first * head.stride, head.stride, packed.keys, packed.length, head.width, packed.scores,
+                   packed.length);
   float totals[R];
   const float factor = 1.f / square_root(static_cast<float>(head.width));
   for (std::size_t r = 0; r < R; ++r) {
-    float* scores = packed.scores + r * packed.length;
-    totals[r] = exponentials(scores, head.length, packed.length, factor);
-    as_factor<Format>(scores, head.length, scores);
+    totals[r] = exponentials(packed.scores + r * packed.length, head.length, packed.length, factor);
   }
-  multiply_rows<Format, R>(packed.scores, packed.length, packed.values, packed.width,
-                           (head.length + kDepth - 1) / kDepth, packed.rows, packed.width);
+  multiply_rows<R>(packed.scores, packed.length, packed.values, packed.width, head.length, packed.rows, packed.width);
   for (std::size_t r = 0; r < R; ++r) {
     const float inverse = 1.f / totals[r];
     const float* from = packed.rows + r * packed.width;
@@ -413,33 +354,23 @@ KERNEL_INLINE void attend_rows(const PackedHead& packed, std::size_t first) {
   }
 }
 
-template <class Format>
-KERNEL_INLINE void attend_as(const AttentionHead& head) {
+void attend(const AttentionHead& head) {
   const std::size_t length = round_up(head.length);
   const std::size_t width = round_up(head.width);
-  float* const queries = head.scratch;
-  float* const keys = queries + 4 * width;
+  float* const keys = head.scratch;
   float* const values = keys + head.width * length;
   float* const scores = values + length * width;
-  const PackedHead packed{head, length, width, queries, keys, values, scores, scores + 4 * length};
-  pack_keys<Format>(packed);
-  pack_values<Format>(packed);
+  const PackedHead packed{head, length, width, keys, values, scores, scores + 4 * length};
+  pack_keys(packed);
+  pack_values(packed);
   std::size_t row = 0;
-  for (; row + 4 <= head.length; row += 4) attend_rows<Format, 4>(packed, row);
-  for (; row < head.length; ++row) attend_rows<Format, 1>(packed, row);
-}
-
-void attend(const AttentionHead& head) {
-  attend_as<Singles>(head);
-}
-
-void attend_coarse(const AttentionHead& head) {
-  attend_as<Pairs>(head);
+  for (; row + 4 <= head.length; row += 4) attend_rows<4>(packed, row);
+  for (; row < head.length; ++row) attend_rows<1>(packed, row);
 }
 
 constexpr Kernels make_kernels(const char* name) {
   return {name,    layer_norm, gelu_erf,   gelu_erf_coarse, gelu_tanh, relu,
-          to_bf16, quantize,   dequantize, dequantize_add,  attend,    attend_coarse};
+          to_bf16, quantize,   dequantize, dequantize_add,  attend,    attend};
 }
 
 #undef KERNEL_INLINE

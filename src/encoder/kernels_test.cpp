@@ -140,7 +140,7 @@ TEST_P(KernelsTest, AConstantRowQuantizesToItself) {
 
 TEST_P(KernelsTest, AttentionFollowsTheDefinition) {
   for (std::size_t width : {3, 4, 8, 32, 64}) {
-    for (std::size_t length : {1, 2, 5, 16, 17, 50, 130}) {
+    for (std::size_t length : {1, 2, 5, 16, 17, 50, 130, 259}) {
       const std::size_t stride = 3 * width + 1;
       auto rows = random_row(length * stride, 2);
       std::vector<float> out(length * (width + 2), 5.f);
