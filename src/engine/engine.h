@@ -86,13 +86,17 @@ struct PutOutcome {
   bool embedded = false;   // False without a model: lexical only.
 };
 
+// Which arms search. One alone finds nothing that only the other finds; its weight is all there is.
+enum class Arms { both, dense, lexical };
+
 struct SearchRequest {
   std::vector<std::string> store_ids;
   std::vector<std::string> queries;  // Each searched on its own; a chunk keeps its best score.
-  std::size_t results = 10;          // 1..50
+  std::size_t results = 10;          // 1..1000; what clients may ask for is the API's to limit.
   std::optional<index::Filter> filter;
   std::optional<float> score_threshold;  // 0..1, on the fused score.
   std::optional<float> dense_weight;     // Overrides the configuration (hybrid_search weights of the API).
+  Arms arms = Arms::both;                // For measuring; overrides dense_weight.
   bool rerank = true;                    // False leaves out the configured second stage.
   // For contexts of answers: each hit's chunk grows by its configured number of neighbours in the document that are not
   // in the results themselves. Ranking and chunk_id stay.

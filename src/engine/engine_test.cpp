@@ -550,7 +550,7 @@ TEST_F(EngineTest, BadRequestsNameTheirParameter) {
   EXPECT_EQ(refused(wanted).param, "query");
   EXPECT_EQ(refused(request(" \n")).code, ErrorCode::invalid_argument);
   EXPECT_EQ(refused(request(std::string(config_.query_bytes_max + 1, 'x'))).code, ErrorCode::too_large);
-  for (const std::size_t results : {std::size_t{0}, std::size_t{51}}) {
+  for (const std::size_t results : {std::size_t{0}, std::size_t{1001}}) {
     wanted = request("x");
     wanted.results = results;
     EXPECT_EQ(refused(wanted).param, "max_num_results");
@@ -607,6 +607,23 @@ TEST_F(EngineTest, VectorsOfAnotherModelAreAConflict) {
   EXPECT_TRUE(remove_document("file-1").has_value());
   put(path_put("file-3", "words"));
   EXPECT_TRUE(search(request("words")).dense_used);
+}
+
+TEST_F(EngineTest, OneArmAloneFindsNothingOfTheOther) {
+  open(nullptr);
+  put(path_put("file-words", "car"));  // Has no vector.
+  open(&embedder_);
+  put(path_put("file-meaning", "automobile"));
+  auto wanted = request("car");
+  wanted.dense_weight = 1;
+  EXPECT_THAT(files(wanted), UnorderedElementsAre("file-words", "file-meaning"));
+  wanted.arms = Arms::dense;
+  wanted.dense_weight = 0;
+  EXPECT_THAT(files(wanted), ElementsAre("file-meaning"));
+  wanted.arms = Arms::lexical;
+  wanted.dense_weight = 1;
+  EXPECT_THAT(files(wanted), ElementsAre("file-words"));
+  EXPECT_EQ(search(wanted).hits.at(0).dense_score, 0.0f);
 }
 
 TEST_F(EngineTest, LexicalStoreMayGetVectorsLater) {

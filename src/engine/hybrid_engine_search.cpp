@@ -12,7 +12,7 @@
 namespace ragtime::engine {
 namespace {
 
-constexpr std::size_t kResultsMax = 50;
+constexpr std::size_t kResultsMax = 1000;
 constexpr std::size_t kChoice = 3;  // Times as many hits as wanted are there to choose from when some may be left out.
 
 Error invalid(std::string message, std::string param) {
@@ -120,6 +120,7 @@ void HybridEngine::plan_queries(SearchPlan& plan) const {
     QueryPlan query;
     const double coverage = embedder_ == nullptr || embedder_->info().covers_cjk ? 1 : 1 - text::cjk_share(text);
     query.dense_weight = plan.request.dense_weight.value_or(config_.dense_weight * static_cast<float>(coverage));
+    if (plan.request.arms != Arms::both) query.dense_weight = plan.request.arms == Arms::dense ? 1 : 0;
     query.text = std::move(text);
     plan.queries.push_back(std::move(query));
   }

@@ -115,6 +115,7 @@ ArmHits no_hits(const SearchPlan& plan) {
 }  // namespace
 
 ArmHits search_lexical(const SearchPlan& plan, async::ThreadPool& pool) {
+  if (plan.request.arms == Arms::dense) return no_hits(plan);
   const std::size_t stores = plan.stores.size();
   std::vector<std::vector<std::string>> terms;
   for (const auto& query : plan.queries) terms.push_back(text::analyze(query.text));
