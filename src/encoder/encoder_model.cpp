@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "encoder/lowercase_tokenizer.h"
 #include "encoder/mapped_file.h"
 
 namespace ragtime::encoder {
@@ -55,6 +56,7 @@ float ClassifierHead::score(std::span<const float> state) const {
 Result<EncoderModel> load_encoder_model(const std::filesystem::path& directory, ModelHead head, Precision precision) {
   RAGTIME_TRY(auto config, load_model_config(directory));
   RAGTIME_TRY(auto tokenizer, load_tokenizer(config.transformer_directory));
+  if (config.lowercase) tokenizer = lowercase_before(std::move(tokenizer));
   if (static_cast<std::size_t>(tokenizer->id_max()) >= config.bert.vocabulary) {
     return make_error(ErrorCode::corrupt, config.transformer_directory.string() +
                                               ": the tokenizer has more tokens than vocab_size in config.json says");
