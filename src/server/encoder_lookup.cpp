@@ -82,4 +82,9 @@ std::string model_fingerprint(const fs::path& directory) {
   return hash.finish_hex();
 }
 
+Result<std::string> encoder_fingerprint(const fs::path& directory, encoder::Precision precision) {
+  RAGTIME_TRY(const auto chosen, encoder::choose_precision(precision));
+  return fmt::format("{} {}", model_fingerprint(directory), encoder::precision_name(chosen));
+}
+
 }  // namespace ragtime::server

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "encoder/encoder_config.h"
 #include "server/configuration.h"
 
 namespace ragtime::server {
@@ -27,5 +28,10 @@ Result<std::filesystem::path> find_model(const std::string& model, const std::fi
 
 // Changes when any file of the model does: from names, sizes and times, without reading the files.
 std::string model_fingerprint(const std::filesystem::path& directory);
+
+// What the vectors of a local model depend on: its files, and the precision that `precision` of the configuration
+// means on this processor. So vectors made as "auto" elsewhere are not taken for this machine's.
+// Errors: unsupported, where this processor lacks the precision.
+Result<std::string> encoder_fingerprint(const std::filesystem::path& directory, encoder::Precision precision);
 
 }  // namespace ragtime::server

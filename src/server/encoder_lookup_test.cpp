@@ -65,6 +65,20 @@ TEST_F(EncoderLookupTest, FingerprintChangesWithTheFiles) {
   EXPECT_NE(model_fingerprint(directory), second);
 }
 
+TEST_F(EncoderLookupTest, FingerprintHoldsThePrecisionThatWasChosen) {
+  const fs::path directory = add("bge");
+  const auto fingerprint = [&](encoder::Precision precision) {
+    return encoder_fingerprint(directory, precision).value();
+  };
+  const auto chosen = encoder::choose_precision(encoder::Precision::automatic).value();
+  EXPECT_EQ(fingerprint(encoder::Precision::automatic), fingerprint(chosen));
+  for (const auto other : {encoder::Precision::f32, encoder::Precision::bf16, encoder::Precision::int8}) {
+    if (other == chosen || encoder::choose_precision(other).has_error()) continue;
+    EXPECT_NE(fingerprint(other), fingerprint(chosen));
+  }
+  EXPECT_THAT(fingerprint(encoder::Precision::f32), HasSubstr(model_fingerprint(directory)));
+}
+
 TEST_F(EncoderLookupTest, AModelOfTheListIsFoundByDirectoryOrName) {
   const fs::path directory = add("cross");
   EXPECT_EQ(find_model("cross", models_).value(), directory);

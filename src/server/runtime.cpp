@@ -76,8 +76,9 @@ Result<void> Runtime::open_local_encoder() {
   RAGTIME_TRY(const EncoderLookup found, find_encoder(configuration.encoder, data_directory.models()));
   encoder_notice = found.notice;
   if (!found.directory) return {};
-  encoder_fingerprint = fmt::format("{} {}", model_fingerprint(*found.directory), configuration.encoder.precision);
-  RAGTIME_TRY(embedder, encoder::open_embedder(*found.directory, found.name, *compute, encoder_config()));
+  const auto config = encoder_config();
+  RAGTIME_TRY(encoder_fingerprint, server::encoder_fingerprint(*found.directory, config.precision));
+  RAGTIME_TRY(embedder, encoder::open_embedder(*found.directory, found.name, *compute, config));
   return {};
 }
 
