@@ -7,7 +7,7 @@
 #include "engine/neighbors.h"
 #include "engine/normalise.h"
 #include "engine/parallel_for.h"
-#include "text/utf8.h"
+#include "engine/script_coverage.h"
 
 namespace ragtime::engine {
 namespace {
@@ -118,8 +118,8 @@ Result<std::vector<HybridEngine::StorePointer>> HybridEngine::resolve_stores(con
 void HybridEngine::plan_queries(SearchPlan& plan) const {
   for (auto& text : plan.request.queries) {
     QueryPlan query;
-    const double coverage = embedder_ == nullptr || embedder_->info().covers_cjk ? 1 : 1 - text::cjk_share(text);
-    query.dense_weight = plan.request.dense_weight.value_or(config_.dense_weight * static_cast<float>(coverage));
+    const float coverage = embedder_ == nullptr ? 1 : script_coverage(embedder_->info(), text);
+    query.dense_weight = plan.request.dense_weight.value_or(config_.dense_weight * coverage);
     if (plan.request.arms != Arms::both) query.dense_weight = plan.request.arms == Arms::dense ? 1 : 0;
     query.text = std::move(text);
     plan.queries.push_back(std::move(query));
