@@ -35,6 +35,7 @@ struct Parsed {
   IngestOptions ingest;
   AskOptions ask;
   SearchOptions search;
+  EvalOptions eval;
   ModelOptions model;
   KeyOptions key;
   Command command;
@@ -133,6 +134,25 @@ void add_keys(CLI::App& app, Parsed& parsed) {
   revoke->add_option("ID", parsed.key.id, "key_… of `ragtime key list`")->required();
 }
 
+void add_eval(CLI::App& app, Parsed& parsed) {
+  CLI::App* eval = add_command(app, parsed, "eval", "Measure how well search answers questions with known answers",
+                               [&parsed](Invocation& invocation) { return eval_command(parsed.eval, invocation); });
+  eval->add_option("FOLDER", parsed.eval.folders, "Folders with corpus.jsonl, queries.jsonl and qrels.tsv")->required();
+  eval->add_option("--k", parsed.eval.k, "How many results count (default: 10)")->check(CLI::Range(1, 1000));
+  eval->add_option("--queries", parsed.eval.queries, "Only so many questions of each set, chosen by --seed")
+      ->check(CLI::Range(1, 1'000'000'000));
+  eval->add_option("--seed", parsed.eval.seed, "Of every choice by chance (default: 1)");
+  eval->add_flag("--tune", parsed.eval.tune, "Look for better settings of the fusion, by cross-validation");
+  eval->add_flag("--keep", parsed.eval.keep, "Keep the documents under the data directory's eval/ for the next run");
+  eval->add_option("--json", parsed.eval.json_file, "Write all figures into this file");
+  eval->add_flag("-q,--quiet", parsed.eval.quiet, "No progress");
+  eval->footer(
+      "\nDocuments are taken in with the configured model and chunking, in a place of their own: your stores stay as\n"
+      "they are. Each set is asked by words alone, by meaning alone, and by both. docs/eval.md says more.\n\n"
+      "Examples:\n  ragtime eval my-questions/\n  ragtime eval nfcorpus/ --queries 100 --json figures.json\n"
+      "  ragtime eval my-questions/ --tune");
+}
+
 void add_all(CLI::App& app, Parsed& parsed) {
   app.require_subcommand(1);
   app.fallthrough();
@@ -144,6 +164,7 @@ void add_all(CLI::App& app, Parsed& parsed) {
   add_serve(app, parsed);
   add_ingest(app, parsed);
   add_questions(app, parsed);
+  add_eval(app, parsed);
   add_models(app, parsed);
   add_keys(app, parsed);
   add_json(add_command(app, parsed, "config", "Print the effective configuration, secrets masked", config_command),

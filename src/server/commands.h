@@ -4,6 +4,7 @@
 // Thread safety: main thread only.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,17 @@ struct SearchOptions {
   int results = 0;  // 0: retrieval.results of the configuration.
 };
 
+struct EvalOptions {
+  std::vector<std::string> folders;  // In BEIR's layout; see evaluation_set.h.
+  int k = 10;
+  int queries = 0;  // Of each set, chosen by the seed; 0: all.
+  std::uint64_t seed = 1;
+  bool tune = false;
+  bool keep = false;      // Keep what was taken in, so that the next run need not.
+  bool quiet = false;     // No progress.
+  std::string json_file;  // Empty: none.
+};
+
 struct ModelOptions {
   std::string what;  // For add: a directory or a name of the hub; for remove: a name.
   std::string hub;   // Base address of the hub; empty: the public one.
@@ -56,6 +68,7 @@ int serve_command(Invocation& invocation);
 int ingest_command(const IngestOptions& options, Invocation& invocation);
 int ask_command(const AskOptions& options, Invocation& invocation);
 int search_command(const SearchOptions& options, Invocation& invocation);
+int eval_command(const EvalOptions& options, Invocation& invocation);
 int model_list_command(Invocation& invocation);
 int model_add_command(const ModelOptions& options, Invocation& invocation);
 int model_remove_command(const ModelOptions& options, Invocation& invocation);
