@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of embedding and reranking, side by side with sentence-transformers (torch f32, bf16) and ONNX Runtime (f32, int8).
 
-usage: bench/run encoder [--quick] [--rounds N] [--threads 1,2] [--no-rerank] [--no-write] [--lock FILE]
+usage: bench/run encoder [--quick] [--rounds N] [--threads 1,2] [--lengths 16,512] [--no-rerank] [--no-write] [--lock FILE]
 
 All engines get the same token numbers, so tokenizers are not part of it; "mixed" and reranking are from text. Every
 engine runs every case once per round, cases and engines in random order; figures are medians over the rounds with the
@@ -168,18 +168,18 @@ def mixed_texts(rng):
     return [" ".join(text.split()) for text in texts if text.strip()]
 
 
-def make_cases(model, threads, rerank, count_tokens):
+def make_cases(model, threads, lengths, rerank, count_tokens):
     rng = random.Random(1)
     words = words_of(model)
     text = lambda tokens: " ".join(rng.choices(words, k=tokens))
     sequence = lambda tokens: [101, *rng.choices(range(1000, 30000), k=tokens - 2), 102]
     mixed = mixed_texts(rng)
     pairs = [[text(10), text(RERANK_TOKENS - 13)] for _ in range(RERANK_PAIRS)]
-    ids = {length: [sequence(length) for _ in range(BULK_TOKENS // length)] for length in LENGTHS}
+    ids = {length: [sequence(length) for _ in range(BULK_TOKENS // length)] for length in lengths}
     cases = []
     for n in threads:
-        cases += [Case("single", length, n, ids[length][:32], length) for length in LENGTHS]
-        cases += [Case("bulk", length, n, ids[length], BULK_TOKENS) for length in LENGTHS]
+        cases += [Case("single", length, n, ids[length][:32], length) for length in lengths]
+        cases += [Case("bulk", length, n, ids[length], BULK_TOKENS) for length in lengths]
         if mixed:
             cases.append(Case("bulk", "mixed", n, mixed, count_tokens(mixed)))
         if rerank:
@@ -315,10 +315,10 @@ def count_tokens_with(model, python):
     return count
 
 
-def measure(arguments, threads):
+def measure(arguments, threads, lengths):
     python = environment.peers_python()
     model = environment.long_model(environment.MODEL)
-    cases = make_cases(model, threads, arguments.rerank, count_tokens_with(model, python))
+    cases = make_cases(model, threads, lengths, arguments.rerank, count_tokens_with(model, python))
     rng = random.Random(arguments.seed)
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -352,6 +352,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one round, two threads, no rerank: a look, not a result")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", default=None, help="default 1,2")
+    parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="in tokens, default %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the order of measurements")
     parser.add_argument("--lock", metavar="FILE", help="hold this file's lock (flock) during each round")
     parser.add_argument("--no-rerank", dest="rerank", action="store_false")
@@ -362,7 +363,8 @@ def main():
     threads = [int(n) for n in (arguments.threads or ("2" if arguments.quick else "1,2")).split(",")]
     if not environment.MODEL.exists():
         sys.exit(f"{environment.MODEL} is missing: scripts/fetch_model.sh gets it")
-    results = measure(arguments, threads)
+    lengths = [int(n) for n in arguments.lengths.split(",")]
+    results = measure(arguments, threads, lengths)
     print(encoder_report.tables(results))
     if arguments.write and not arguments.quick:
         encoder_report.write(results, ROOT / "docs/performance")

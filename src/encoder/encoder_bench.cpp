@@ -178,14 +178,17 @@ void print(const Options& options, const char* pace, const SharedFigures& figure
             "\"clients\":%zu,"
             "\"idle\":{\"queries_per_s\":%.1f,\"p50_ms\":%.4f,\"p99_ms\":%.4f},"
             "\"busy\":{\"queries_per_s\":%.1f,\"p50_ms\":%.4f,\"p99_ms\":%.4f},"
-            "\"p99_ratio\":%.2f,\"alone_tokens_per_s\":%.0f,\"shared_tokens_per_s\":%.0f,\"kept\":%.3f}\n"
+            "\"p99_ratio\":%.2f,\"alone\":{\"tokens_per_s\":%.0f,\"cores\":%.2f},"
+            "\"shared\":{\"tokens_per_s\":%.0f,\"cores\":%.2f},\"kept\":%.3f}\n"
           : "%-5s threads %zu %-6s clients %zu; idle %.0f queries/s p50 %.2f ms p99 %.2f ms; "
-            "busy %.0f queries/s p50 %.2f ms p99 %.2f ms, ratio %.2f; documents alone %.0f tokens/s, shared %.0f, kept "
-            "%.3f\n";
+            "busy %.0f queries/s p50 %.2f ms p99 %.2f ms, ratio %.2f; documents alone %.0f tokens/s on %.2f cores, "
+            "shared %.0f on %.2f, kept %.3f\n";
+  const DocumentFigures& alone = figures.alone;
+  const DocumentFigures& shared = at.documents;
   std::printf(format, std::string(precision_name(figures.precision)).c_str(), options.threads, pace,
               options.load.clients, at.idle.per_s, at.idle.p50_ms, at.idle.p99_ms, at.busy.per_s, at.busy.p50_ms,
-              at.busy.p99_ms, at.busy.p99_ms / at.idle.p99_ms, figures.alone_tokens_per_s, at.tokens_per_s,
-              at.tokens_per_s / figures.alone_tokens_per_s);
+              at.busy.p99_ms, at.busy.p99_ms / at.idle.p99_ms, alone.tokens_per_s, alone.cores, shared.tokens_per_s,
+              shared.cores, shared.tokens_per_s / alone.tokens_per_s);
 }
 
 Result<void> run_lengths(const Options& options) {

@@ -44,14 +44,18 @@ struct QueryFigures {
   double p50_ms = 0;
   double p99_ms = 0;  // From the time at which a query was due.
 };
+struct DocumentFigures {
+  double tokens_per_s = 0;
+  double cores = 0;  // That the process used meanwhile: fewer than threads where others run.
+};
 struct SharedFigures {
   Precision precision = Precision::automatic;
-  double alone_tokens_per_s = 0;  // Of documents without any query.
+  DocumentFigures alone;  // Without any query.
   // Queries at the given rate, and as fast as every client gets its answers.
   struct Pace {
     QueryFigures idle;  // Without documents.
     QueryFigures busy;
-    double tokens_per_s = 0;  // Of documents meanwhile.
+    DocumentFigures documents;
   };
   Pace paced;
   Pace closed_loop;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <sys/resource.h>
 
 #include "async/task.h"
 #include "async/task_group.h"
@@ -36,11 +37,34 @@ struct Phase {
   Clock::time_point end;
   std::vector<double> query_ms{};
   std::size_t document_tokens = 0;
+  double cpu_seconds = 0;  // Of the process, from `begin` to `end`.
   std::optional<Error> failure{};
 
   bool over() const { return Clock::now() >= end || failure; }
   double seconds() const { return Seconds(end - begin).count(); }
+  DocumentFigures documents() const {
+    return {static_cast<double>(document_tokens) / seconds(), cpu_seconds / seconds()};
+  }
 };
+
+double process_cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+Task<> count_cpu(Phase& phase) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_at(phase.begin);
+  co_await timer.async_wait(asio::use_awaitable);
+  const double before = process_cpu_seconds();
+  timer.expires_at(phase.end);
+  co_await timer.async_wait(asio::use_awaitable);
+  phase.cpu_seconds = process_cpu_seconds() - before;
+}
 
 Clock::duration gap(Phase& phase, std::mt19937& random) {
   const double mean = static_cast<double>(phase.load.clients) / phase.load.queries_per_s;
@@ -92,6 +116,7 @@ Task<> run_all(Phase& phase, bool queries, bool documents) {
   async::TaskGroup group(co_await asio::this_coro::executor);
   for (std::uint32_t i = 0; queries && i < phase.load.clients; ++i) group.spawn(ask_queries(phase, i));
   for (std::uint32_t i = 0; documents && i < kBulkCalls; ++i) group.spawn(embed_documents(phase, 1000 + i));
+  group.spawn(count_cpu(phase));
   co_await group.join();
 }
 
@@ -119,7 +144,7 @@ Result<SharedFigures::Pace> measure_pace(Embedder& embedder, const ServiceBench&
   RAGTIME_TRY(const auto busy, run_phase(embedder, bench, load, paced, true, true));
   out.idle = query_figures(idle);
   out.busy = query_figures(busy);
-  out.tokens_per_s = static_cast<double>(busy.document_tokens) / busy.seconds();
+  out.documents = busy.documents();
   return out;
 }
 
@@ -131,7 +156,7 @@ Result<SharedFigures> measure_shared(const ServiceBench& bench, const SharedLoad
   async::ThreadPool pool({.name = "compute", .threads = bench.threads});
   RAGTIME_TRY(const auto embedder, open_embedder(bench.model, "bench", pool, {.precision = bench.precision}));
   RAGTIME_TRY(const auto alone, run_phase(*embedder, bench, load, true, false, true));
-  out.alone_tokens_per_s = static_cast<double>(alone.document_tokens) / alone.seconds();
+  out.alone = alone.documents();
   RAGTIME_TRY(out.paced, measure_pace(*embedder, bench, load, true));
   RAGTIME_TRY(out.closed_loop, measure_pace(*embedder, bench, load, false));
   return out;
