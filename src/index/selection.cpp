@@ -1,16 +1,38 @@
 #include "index/selection.h"
 
+#include "base/check.h"
+
 namespace ragtime::index {
 
+void Selection::add(ChunkId id) {
+  RAGTIME_CHECK(id >= 0);
+  const auto value = static_cast<std::uint64_t>(id);
+  if (value >> 32 == 0) {
+    low_.add(static_cast<std::uint32_t>(value));
+  } else {
+    high_.add(value);
+  }
+}
+
 void Selection::add(std::span<const ChunkId> ids) {
-  std::vector<std::uint64_t> values(ids.begin(), ids.end());
-  ids_.addMany(values.size(), values.data());
+  std::vector<std::uint32_t> low;
+  low.reserve(ids.size());
+  for (const ChunkId id : ids) {
+    if (id >= 0 && id >> 32 == 0) {
+      low.push_back(static_cast<std::uint32_t>(id));
+    } else {
+      add(id);
+    }
+  }
+  low_.addMany(low.size(), low.data());
 }
 
 std::vector<ChunkId> Selection::ids() const {
-  std::vector<std::uint64_t> values(ids_.cardinality());
-  ids_.toUint64Array(values.data());
-  return {values.begin(), values.end()};
+  std::vector<ChunkId> ids;
+  ids.reserve(size());
+  for (const std::uint32_t id : low_) ids.push_back(id);
+  for (const std::uint64_t id : high_) ids.push_back(static_cast<ChunkId>(id));
+  return ids;
 }
 
 }  // namespace ragtime::index
