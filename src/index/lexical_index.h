@@ -1,9 +1,9 @@
 // LexicalIndex: an inverted index with BM25 ranking, with changes visible at once.
 //
 // score = Σ idf(t) · tf·(k1+1) / (tf + k1·(1 − b + b·len/avglen)), idf = ln(1 + (N − df + 0.5)/(df + 0.5))
-// (Robertson & Zaragoza 2009, with Lucene's non-negative idf). N, df and avglen are those of the living chunks, whatever
-// was removed before, so that a rebuilt index gives the same scores.
-// tf adds up over the fields of a chunk, each with its weight; len counts body and headings alike, unweighted.
+// (Robertson & Zaragoza 2009, with Lucene's non-negative idf). N, df and avglen are those of the living chunks,
+// whatever was removed before, so that a rebuilt index gives the same scores. tf adds up over the fields of a chunk,
+// each with its weight; len counts body and headings alike, unweighted.
 //
 // An index is an immutable base segment (compressed postings, block maxima), the chunks added since, and the set of
 // those removed since; see vector_index.h, which works the same way.
@@ -35,7 +35,7 @@ struct LexicalOptions {
 };
 
 struct LexicalQuery {
-  std::vector<std::string> terms;  // As text::analyze() gives them; a repeated term counts as often.
+  std::vector<std::string> terms;                   // As text::analyze() gives them; a repeated term counts as often.
   std::vector<std::vector<std::string>> phrases{};  // Chunks without one of them next to each other do not appear.
   std::size_t k = 10;
   const Selection* selection = nullptr;  // Null: all.

@@ -35,6 +35,9 @@ class TopK {
     std::push_heap(hits_.begin(), hits_.end(), is_better);
   }
 
+  // The worst of k hits; null while there are fewer.
+  const Hit* worst() const { return hits_.size() < k_ || k_ == 0 ? nullptr : &hits_.front(); }
+
   std::vector<Hit> take_sorted() && {
     std::sort_heap(hits_.begin(), hits_.end(), is_better);
     return std::move(hits_);

@@ -1,0 +1,9 @@
+#include "index/postings_kernels.h"
+
+namespace ragtime::index {
+
+const PostingsKernels* avx2_postings_kernels() {
+  return nullptr;
+}
+
+}  // namespace ragtime::index
