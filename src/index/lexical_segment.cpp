@@ -7,6 +7,8 @@
 namespace ragtime::index {
 namespace {
 
+constexpr std::size_t kFrequenciesMin = 16;  // The kernels may read so many.
+
 template <class T>
 std::size_t bytes_of(const std::vector<T>& values) {
   return values.capacity() * sizeof(T);
@@ -14,9 +16,11 @@ std::size_t bytes_of(const std::vector<T>& values) {
 
 std::vector<float> frequencies_of(const std::vector<FieldCounts>& counts, float heading_weight) {
   std::vector<float> frequencies;
+  frequencies.reserve(std::max(counts.size(), kFrequenciesMin));
   for (const FieldCounts& count : counts) {
     frequencies.push_back(weighted_frequency(count, heading_weight));
   }
+  frequencies.resize(std::max(counts.size(), kFrequenciesMin), 0);
   return frequencies;
 }
 

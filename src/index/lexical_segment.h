@@ -99,7 +99,7 @@ class LexicalSegment {
 
   const TermTable& terms() const { return terms_; }
   PostingList postings(TermId term) const;
-  // tf by code: body + heading_weight · heading.
+  // tf by code, body + heading_weight · heading; zeros behind.
   std::span<const float> frequencies() const { return frequencies_; }
   float frequency(FieldCounts counts) const { return weighted_frequency(counts, heading_weight_); }
   float average_length() const { return average_length_; }

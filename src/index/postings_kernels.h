@@ -17,7 +17,7 @@ inline constexpr unsigned kPackedBitsMax = 25;
 
 // score = weight · tf / (tf + norm_base + norm_slope · length)
 struct PostingScore {
-  const float* frequencies = nullptr;      // tf by frequency code.
+  const float* frequencies = nullptr;      // tf by frequency code; at least 16 must be readable.
   const std::uint32_t* lengths = nullptr;  // By ordinal.
   float weight = 0;
   float norm_base = 0;
