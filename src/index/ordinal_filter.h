@@ -1,4 +1,5 @@
-// OrdinalFilter: which vectors of a segment a search may return: those not removed and, if there is one, in a selection.
+// OrdinalFilter: which vectors of a segment a search may return: those not removed and, if there is one, in a
+// selection.
 //
 // Lives for one search and borrows what it is made of. Thread safety: immutable.
 #pragma once

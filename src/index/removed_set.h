@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,21 @@ class RemovedSet {
       const auto changed = pages_[page] ? std::make_shared<Page>(*pages_[page]) : std::make_shared<Page>();
       for (; i < ordinals.size() && ordinals[i] / kPageBits == page; ++i) set(*changed, ordinals[i] % kPageBits);
       pages_[page] = changed;
+    }
+  }
+
+  // Calls `visit` with each ordinal that `older` lacks, ascending. Pages that both share are skipped.
+  template <class Visit>
+  void for_each_since(const RemovedSet& older, const Visit& visit) const {
+    for (std::size_t page = 0; page < pages_.size(); ++page) {
+      const Page* before = page < older.pages_.size() ? older.pages_[page].get() : nullptr;
+      if (!pages_[page] || pages_[page].get() == before) continue;
+      for (std::size_t word = 0; word < pages_[page]->size(); ++word) {
+        std::uint64_t bits = (*pages_[page])[word] & ~(before != nullptr ? (*before)[word] : 0);
+        for (; bits != 0; bits &= bits - 1) {
+          visit(page * kPageBits + word * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+        }
+      }
     }
   }
 

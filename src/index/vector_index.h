@@ -38,27 +38,27 @@ std::string_view vector_kind_name(VectorKind kind);
 Result<std::optional<VectorKind>> parse_vector_kind(std::string_view name);
 
 struct VectorIndexOptions {
-  std::optional<VectorKind> kind{};      // Nothing: chosen from size, dimensions and memory budget, again at each merge.
-  double recall_target = 0.95;           // Of the first ten against exact search; calibrated on the store's own vectors.
-  std::size_t memory_bytes_max = 0;      // For the choice; 0: no limit.
+  std::optional<VectorKind> kind{};  // Nothing: chosen from size, dimensions and memory budget, again at each merge.
+  double recall_target = 0.95;       // Of the first ten against exact search; calibrated on the store's own vectors.
+  std::size_t memory_bytes_max = 0;  // For the choice; 0: no limit.
   std::uint64_t seed = 0x9e3779b97f4a7c15;  // Of rotations and samples, so that the same vectors give the same index.
 };
 
 struct VectorQuery {
   std::span<const float> vector;
   std::size_t k = 10;
-  const Selection* selection = nullptr;     // Null: all. Recall holds however few it selects.
-  std::optional<double> recall_target{};    // Overrides the option.
+  const Selection* selection = nullptr;   // Null: all. Recall holds however few it selects.
+  std::optional<double> recall_target{};  // Overrides the option.
 };
 
 // What a store says about its index.
 struct VectorIndexReport {
   VectorKind kind = VectorKind::flat;
-  std::string reason;             // Why this kind, in one sentence.
-  std::size_t vectors = 0;        // Living.
-  std::size_t recent = 0;         // Of them outside the base.
-  std::size_t removed = 0;        // Still taking space.
-  std::size_t bytes = 0;          // Resident, of all parts.
+  std::string reason;              // Why this kind, in one sentence.
+  std::size_t vectors = 0;         // Living.
+  std::size_t recent = 0;          // Of them outside the base.
+  std::size_t removed = 0;         // Still taking space.
+  std::size_t bytes = 0;           // Resident, of all parts.
   std::optional<double> recall{};  // Estimated at calibration; nothing for exact kinds.
 };
 
@@ -100,7 +100,9 @@ class VectorIndex {
   bool merge_due() const;
   // Builds a new base out of `view`. Long, on the caller's thread. Reads vectors from the view itself.
   std::shared_ptr<const VectorSegment> merge(const VectorView& view) const;
-  // Makes it the base, and carries over what changed since the view it was built from.
+  // Makes it the base, and carries over what changed since the view it was built from. A segment that another merge
+  // has overtaken, so that its view had another base than the current one, is ignored.
+  // Precondition: this index's merge() made it.
   void adopt(std::shared_ptr<const VectorSegment> base);
 
   // The base alone. ids(): ascending, those of the base, for comparing with the database after load().

@@ -1,12 +1,12 @@
 // VectorSegment: an immutable set of vectors, searchable in one way. Every kind of vector index implements this seam.
 //
 // Vectors are addressed by ordinal: their position in the ascending order of their ids, from 0. A segment is built once
-// out of VectorRows, then only read; what changes afterwards (removals, additions) is the business of VectorIndex, which
-// passes removals down as an OrdinalFilter. A segment owns all its memory: nothing of the rows or of a snapshot is kept.
-// Scores are inner products, within 0.01 of the exact ones of unit vectors for kinds that compress.
+// out of VectorRows, then only read; what changes afterwards (removals, additions) is the business of VectorIndex,
+// which passes removals down as an OrdinalFilter. A segment owns all its memory: nothing of the rows or of a snapshot
+// is kept. Scores are inner products, within 0.01 of the exact ones of unit vectors for kinds that compress.
 //
-// To add a kind: derive from VectorSegment, write build and load functions of the two types of VectorSegmentFactory, and
-// enter them in the table in vector_segment.cpp. The contract suite (vector_contract_test.cpp) then runs over it.
+// To add a kind: derive from VectorSegment, write build and load functions of the two types of VectorSegmentFactory,
+// and enter them in the table in vector_segment.cpp. The contract suite (vector_contract_test.cpp) then runs over it.
 // Thread safety: const members may be called from any threads together; set_profile() belongs to whoever builds.
 #pragma once
 
@@ -54,9 +54,10 @@ class MemoryRows final : public VectorRows {
 };
 
 struct SegmentOptions {
-  std::uint64_t seed = 0;                   // Of everything random: equal rows, seeds and machines give equal segments.
-  const VectorSegment* previous = nullptr;  // What the rows mostly come from, if anything: parameters fitted to data may
-                                            // be taken over from it, so that repeated merging does not add up errors.
+  std::uint64_t seed = 0;  // Of everything random: equal rows, seeds and machines give equal segments.
+  const VectorSegment* previous =
+      nullptr;  // What the rows mostly come from, if anything: parameters fitted to data may
+                // be taken over from it, so that repeated merging does not add up errors.
 };
 
 struct SegmentQuery {
