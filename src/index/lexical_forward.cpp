@@ -9,11 +9,19 @@ std::uint64_t filter_bit(TermId term) {
   return std::uint64_t{1} << (term % 64);
 }
 
+std::uint32_t count_in(std::span<const TermId> terms, std::span<const TermId> phrase) {
+  std::uint32_t count = 0;
+  for (auto at = terms.begin(); (at = std::search(at, terms.end(), phrase.begin(), phrase.end())) != terms.end();
+       ++at) {
+    ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
-ForwardScorer::ForwardScorer(const LexicalPart& part, std::span<const WeightedTerm> terms, const LengthNorm& norm)
-    : segment_(*part.segment), norm_(norm) {
-  for (const WeightedTerm& term : terms) {
+ForwardScorer::ForwardScorer(const LexicalPart& part, const PartQuery& query) : segment_(*part.segment), query_(query) {
+  for (const WeightedTerm& term : query.terms) {
     const auto id = segment_.terms().find(term.text);
     if (!id) continue;
     terms_.push_back({*id, term.weight});
@@ -30,8 +38,12 @@ float ForwardScorer::score(Ordinal chunk) {
     const auto term = std::find_if(terms_.begin(), terms_.end(), [&](const Term& one) { return one.id == id; });
     if (term != terms_.end()) ++(i < forward_.headings ? term->counts.heading : term->counts.body);
   }
-  const float norm = norm_.base + norm_.slope * static_cast<float>(forward_.terms.size());
+  const float norm = query_.norm.base + query_.norm.slope * static_cast<float>(forward_.terms.size());
   float sum = 0;
+  for (const WordPostings& word : query_.words) {
+    const float frequency = segment_.frequency(count_phrase(word.phrase));
+    if (frequency > 0) sum += term_score(word.weight, frequency, norm);
+  }
   for (const Term& term : terms_) {
     const float frequency = segment_.frequency(term.counts);
     if (frequency > 0) sum += term_score(term.weight, frequency, norm);
@@ -39,12 +51,44 @@ float ForwardScorer::score(Ordinal chunk) {
   return sum;
 }
 
+FieldCounts ForwardScorer::count_phrase(std::span<const TermId> phrase) const {
+  if (phrase.empty()) return {};
+  const auto terms = std::span<const TermId>(forward_.terms);
+  return {.body = count_in(terms.subspan(forward_.headings), phrase),
+          .heading = count_in(terms.first(forward_.headings), phrase)};
+}
+
 bool ForwardScorer::has_phrase(std::span<const TermId> phrase) const {
-  const auto begin = forward_.terms.begin();
-  const auto middle = begin + static_cast<std::ptrdiff_t>(forward_.headings);
-  const auto end = forward_.terms.end();
-  return std::search(begin, middle, phrase.begin(), phrase.end()) != middle ||
-         std::search(middle, end, phrase.begin(), phrase.end()) != end;
+  const FieldCounts counts = count_phrase(phrase);
+  return counts.body + counts.heading > 0;
+}
+
+WordPostings find_word(const LexicalPart& part, std::span<const std::string> phrase) {
+  WordPostings word;
+  const LexicalSegment& segment = *part.segment;
+  PostingList rarest;
+  for (const std::string& text : phrase) {
+    const auto term = segment.terms().find(text);
+    if (!term) return {};
+    word.phrase.push_back(*term);
+    const PostingList list = segment.postings(*term);
+    if (rarest.bytes == nullptr || list.count < rarest.count) rarest = list;
+  }
+  ForwardScorer reader(part, {});
+  PostingBlock decoded;
+  for (std::size_t block = 0; block < rarest.blocks; ++block) {
+    decode_block(best_postings_kernels(), rarest, block, decoded);
+    for (std::size_t i = 0; i < decoded.size; ++i) {
+      const Ordinal chunk = decoded.ordinals[i];
+      if (part.is_removed(chunk)) continue;
+      reader.score(chunk);
+      const float frequency = segment.frequency(reader.count_phrase(word.phrase));
+      if (frequency == 0) continue;
+      word.chunks.push_back(chunk);
+      word.frequencies.push_back(frequency);
+    }
+  }
+  return word;
 }
 
 }  // namespace ragtime::index

@@ -35,8 +35,11 @@ struct LexicalOptions {
 };
 
 struct LexicalQuery {
-  std::vector<std::string> terms;                   // As text::analyze() gives them; a repeated term counts as often.
-  std::vector<std::vector<std::string>> phrases{};  // Chunks without one of them next to each other do not appear.
+  std::vector<std::string> terms;  // As text::analyze() gives them; a repeated term counts as often.
+  // Chunks without one of them next to each other, as text::phrase_terms() gives them, do not appear.
+  std::vector<std::vector<std::string>> phrases{};
+  // Each scores as one term more, which occurs where its terms stand next to each other.
+  std::vector<std::vector<std::string>> words{};
   std::size_t k = 10;
   const Selection* selection = nullptr;  // Null: all.
 };
@@ -52,7 +55,7 @@ struct LexicalIndexReport {
 class LexicalView {
  public:
   virtual ~LexicalView() = default;
-  // The best `k`, best first; equal scores by lower id. Only chunks with at least one of the terms appear.
+  // The best `k`, best first; equal scores by lower id. Only chunks with at least one of the terms or words appear.
   virtual std::vector<Hit> search(const LexicalQuery& query) const = 0;
   // The BM25 score of each chunk; 0 for those absent or without any of the terms.
   virtual std::vector<float> scores(const std::vector<std::string>& terms, std::span<const ChunkId> ids) const = 0;
@@ -64,8 +67,8 @@ class LexicalIndex {
  public:
   struct Addition {
     ChunkId id = 0;
-    std::vector<std::string> heading{};  // Terms of title and headings, in order.
-    std::vector<std::string> body{};     // Terms of the text, in order.
+    std::vector<std::string> heading{};  // Terms of title and headings, as text::index_terms() gives them.
+    std::vector<std::string> body{};     // Terms of the text, likewise.
   };
 
   explicit LexicalIndex(LexicalOptions options = {});

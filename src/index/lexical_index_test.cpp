@@ -323,6 +323,47 @@ TEST(LexicalIndex, PhrasesMustMatch) {
   EXPECT_THAT(ids_of(index.view()->search(query)), ElementsAre(2));
 }
 
+TEST(LexicalIndex, WordsScoreAsTermsWhereTheyOccur) {
+  auto index = index_of({{1, {{}, {"new", "york", "new", "york"}}},
+                         {2, {{}, {"york", "new", "x", "x"}}},
+                         {3, {{}, {"z", "y", "new", "york"}}},
+                         {4, {{}, {"york", "york", "new", "new"}}}});
+  index.apply(std::vector<ChunkId>{1},
+              std::vector<Addition>{{6, {}, {"new", "york", "a", "b"}}, {9, {}, {"new", "york"}}});
+  index.apply(std::vector<ChunkId>{9}, {});
+  LexicalQuery query;
+  query.words = {{"new", "york"}, {"never", "there"}};
+  const auto alone = index.view()->search(query);
+  EXPECT_THAT(ids_of(alone), ElementsAre(3, 6));
+  const double idf = std::log(1 + (4 - 2 + 0.5) / (2 + 0.5));
+  EXPECT_NEAR(alone[0].score, idf * 1.9 / (1 + 0.9), 1e-6);
+  query.terms = {"new"};
+  query.k = 2;
+  const auto both = index.view()->search(query);
+  EXPECT_THAT(ids_of(both), ElementsAre(3, 6));
+  EXPECT_NEAR(both[0].score, alone[0].score + index.view()->scores({"new"}, std::vector<ChunkId>{3})[0], 1e-6);
+  Selection selection;
+  selection.add(6);
+  query.selection = &selection;
+  const auto selected = index.view()->search(query);
+  ASSERT_THAT(ids_of(selected), ElementsAre(6));
+  EXPECT_EQ(selected[0].score, both[1].score);
+}
+
+TEST(LexicalIndex, WordsAcrossManyWindows) {
+  Chunks chunks;
+  std::mt19937 random(3);
+  for (ChunkId id = 0; id < 12'000; ++id) chunks[id] = random_fields(random);
+  for (const ChunkId id : {5, 4'100, 11'999}) chunks[id].body = {"rare", "pair", "t0"};
+  chunks[7'000].body = {"pair", "rare"};
+  const auto index = index_of(chunks);
+  LexicalQuery query;
+  query.terms = {"t0", "t9"};
+  query.words = {{"rare", "pair"}};
+  query.k = 3;
+  EXPECT_THAT(ids_of(index.view()->search(query)), testing::UnorderedElementsAre(5, 4'100, 11'999));
+}
+
 TEST(LexicalIndex, ManyBatchesStayFewParts) {
   LexicalIndex index;
   for (ChunkId id = 0; id < 3'000; ++id)

@@ -99,20 +99,19 @@ class Cursor {
 
 class Scan {
  public:
-  Scan(const LexicalPart& part, std::span<const WeightedTerm> terms, const LengthNorm& norm, const Selection* selection,
-       TopK& best)
-      : part_(part), selection_(selection), best_(best) {
-    cursors_.reserve(terms.size());
-    for (const WeightedTerm& term : terms) {
+  Scan(const LexicalPart& part, const PartQuery& query, const Selection* selection, TopK& best)
+      : part_(part), query_(query), selection_(selection), best_(best), next_(query.words.size(), 0) {
+    cursors_.reserve(query.terms.size());
+    for (const WeightedTerm& term : query.terms) {
       const auto id = part.segment->terms().find(term.text);
-      if (id) cursors_.emplace_back(kernels_, part, *id, term.weight, norm);
+      if (id) cursors_.emplace_back(kernels_, part, *id, term.weight, query.norm);
     }
-    rounding_ = rounding(cursors_.size());
+    rounding_ = rounding(cursors_.size() + query.words.size());
     rest_.resize(cursors_.size() + 1, 0);
   }
 
   void run() {
-    if (cursors_.empty()) return;
+    if (cursors_.empty() && query_.words.empty()) return;
     const auto size = static_cast<std::uint32_t>(part_.segment->size());
     for (std::uint32_t begin = 0; begin < size; begin += std::min(kWindow, size - begin)) {
       scan_window(begin, begin + std::min(kWindow, size - begin));
@@ -124,15 +123,40 @@ class Scan {
     const float floor = floor_from(begin);
     for (std::size_t i = cursors_.size(); i-- > 0;)
       rest_[i] = rest_[i + 1] + cursors_[i].bound(begin, end) * (1 + rounding_);
-    if (rest_[0] < floor) return;
+    if (rest_[0] + words_bound(end) < floor) return;
     std::size_t essential = cursors_.size();
     while (essential > 0 && rest_[essential - 1] < floor) --essential;
     std::fill_n(window_.begin(), end - begin, 0.0f);
+    add_words(begin, end);
     for (std::size_t i = 0; i < essential; ++i) cursors_[i].accumulate(begin, end, window_.data());
     std::size_t count = kernels_.collect(window_.data(), end - begin, needed(floor, essential), candidates_.data());
     count = keep_living(begin, count);
     for (std::size_t i = essential; i < cursors_.size(); ++i) count = complete(i, begin, count, floor);
     offer(begin, count);
+  }
+
+  // Of the scores of words before `end`, from the last window on.
+  float words_bound(std::uint32_t end) const {
+    float sum = 0;
+    for (std::size_t w = 0; w < next_.size(); ++w) {
+      const WordPostings& word = query_.words[w];
+      if (next_[w] < word.chunks.size() && word.chunks[next_[w]] < end) sum += word.weight;
+    }
+    return sum * (1 + rounding_);
+  }
+
+  // They are few and weigh much, so that every one brings in its chunks.
+  void add_words(std::uint32_t begin, std::uint32_t end) {
+    const auto lengths = part_.segment->lengths();
+    for (std::size_t w = 0; w < next_.size(); ++w) {
+      const WordPostings& word = query_.words[w];
+      for (std::size_t& i = next_[w]; i < word.chunks.size() && word.chunks[i] < end; ++i) {
+        const Ordinal chunk = word.chunks[i];
+        if (chunk < begin) continue;
+        const float norm = query_.norm.base + query_.norm.slope * static_cast<float>(lengths[chunk]);
+        window_[chunk - begin] += term_score(word.weight, word.frequencies[i], norm);
+      }
+    }
   }
 
   // What a chunk from `begin` on must score at least to be among the best; more than 0, which is no match.
@@ -179,8 +203,10 @@ class Scan {
 
   const PostingsKernels& kernels_ = best_postings_kernels();
   const LexicalPart& part_;
+  const PartQuery& query_;
   const Selection* selection_;
   TopK& best_;
+  std::vector<std::size_t> next_;  // By word: its first chunk not before the window.
   std::vector<Cursor> cursors_;
   float rounding_ = 0;
   std::vector<float> rest_;  // rest_[i]: bound of the lists from i on, in this window.
@@ -190,9 +216,8 @@ class Scan {
 
 }  // namespace
 
-void scan_postings(const LexicalPart& part, std::span<const WeightedTerm> terms, const LengthNorm& norm,
-                   const Selection* selection, TopK& best) {
-  Scan(part, terms, norm, selection, best).run();
+void scan_postings(const LexicalPart& part, const PartQuery& query, const Selection* selection, TopK& best) {
+  Scan(part, query, selection, best).run();
 }
 
 }  // namespace ragtime::index

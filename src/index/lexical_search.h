@@ -10,7 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +27,14 @@ namespace ragtime::index {
 struct WeightedTerm {
   std::string_view text;
   float weight = 0;
+};
+
+// A word of a query that is a phrase of terms, as it occurs in one segment.
+struct WordPostings {
+  std::vector<TermId> phrase;
+  float weight = 0;
+  std::vector<Ordinal> chunks;     // Ascending; living ones only.
+  std::vector<float> frequencies;  // Of those, weighted by field.
 };
 
 // The norm of a chunk is base + slope · length.
@@ -51,18 +61,29 @@ struct LexicalPart {
   }
 };
 
-// Offers the living, selected chunks with any of the terms.
-void scan_postings(const LexicalPart& part, std::span<const WeightedTerm> terms, const LengthNorm& norm,
-                   const Selection* selection, TopK& best);
+// What a search looks for in one part. Words come before terms in the sum of scores.
+struct PartQuery {
+  std::span<const WeightedTerm> terms;
+  std::span<const WordPostings> words;
+  LengthNorm norm;
+};
+
+// Offers the living, selected chunks with any of the terms or words.
+void scan_postings(const LexicalPart& part, const PartQuery& query, const Selection* selection, TopK& best);
+
+// Where a phrase occurs in a part; the weight is left open. Goes over the list of its rarest term.
+WordPostings find_word(const LexicalPart& part, std::span<const std::string> phrase);
 
 class ForwardScorer {
  public:
-  ForwardScorer(const LexicalPart& part, std::span<const WeightedTerm> terms, const LengthNorm& norm);
+  ForwardScorer(const LexicalPart& part, const PartQuery& query);
 
-  // 0 without any of the terms.
+  // 0 without any of the terms and words.
   float score(Ordinal chunk);
   // Whether the chunk scored last has these terms next to each other, in the headings or in the body.
   bool has_phrase(std::span<const TermId> phrase) const;
+  // How often it has them.
+  FieldCounts count_phrase(std::span<const TermId> phrase) const;
 
  private:
   struct Term {
@@ -72,7 +93,7 @@ class ForwardScorer {
   };
 
   const LexicalSegment& segment_;
-  LengthNorm norm_;
+  PartQuery query_;
   std::vector<Term> terms_;
   std::uint64_t filter_ = 0;  // Bits of the terms' low numbers.
   ForwardList forward_;

@@ -30,10 +30,10 @@ class PartsView final : public LexicalView {
 
  private:
   std::vector<WeightedTerm> weigh(const std::vector<std::string>& terms) const;
+  // By part.
+  std::vector<std::vector<WordPostings>> find_words(const std::vector<std::vector<std::string>>& words) const;
+  float weight(std::size_t count, std::size_t frequency) const;
   LengthNorm norm() const;
-  void score_selected(std::span<const WeightedTerm> terms, const Selection& selection, TopK& best) const;
-  void search_phrases(const LexicalPart& part, std::span<const WeightedTerm> terms, const LexicalQuery& query,
-                      TopK& best) const;
 
   LexicalOptions options_;
   std::vector<LexicalPart> parts_;
