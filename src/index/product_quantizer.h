@@ -38,6 +38,8 @@ class ProductQuantizer {
   std::size_t pairs() const { return (dimensions_ + 2 * kPartSize - 1) / (2 * kPartSize); }
   std::size_t parts() const { return 2 * pairs(); }  // Even, so that codes fill bytes; an odd one is all zeros.
 
+  std::size_t bytes() const { return codebooks_.capacity() * sizeof(float); }
+
   // parts() codes below kCodewords.
   void encode(std::span<const float> vector, std::span<std::uint8_t> codes) const;
   void decode(std::span<const std::uint8_t> codes, std::span<float> vector) const;

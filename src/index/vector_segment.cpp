@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "index/flat_segment.h"
+#include "index/list_segment.h"
 #include "index/rabitq_segment.h"
 #include "index/snapshot.h"
 
@@ -19,6 +20,10 @@ constexpr std::array kFactories{
     VectorSegmentFactory{VectorKind::rabitq, Rabitq::build<ScanBits::one>, Rabitq::load<ScanBits::one>},
     VectorSegmentFactory{VectorKind::rabitq4, Rabitq::build<ScanBits::four>, Rabitq::load<ScanBits::four>},
     VectorSegmentFactory{VectorKind::rabitq8, Rabitq::build<ScanBits::eight>, Rabitq::load<ScanBits::eight>},
+    VectorSegmentFactory{VectorKind::ivf, ListSegment::build<VectorKind::ivf>, ListSegment::load<VectorKind::ivf>},
+    VectorSegmentFactory{VectorKind::pq, ListSegment::build<VectorKind::pq>, ListSegment::load<VectorKind::pq>},
+    VectorSegmentFactory{VectorKind::ivf_pq, ListSegment::build<VectorKind::ivf_pq>,
+                         ListSegment::load<VectorKind::ivf_pq>},
 };
 
 constexpr double kCalibrationSlack = 1e-9;
