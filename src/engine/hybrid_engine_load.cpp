@@ -65,7 +65,7 @@ Result<void> HybridEngine::load() {
     const auto store = add_store(record);
     const auto dimensions = static_cast<std::size_t>(record.embedding_dimensions);
     RAGTIME_TRY_DONE(database_.scan_chunks(
-        record.id, [&](const storage::ChunkRecord& chunk, const storage::DocumentRecord& document) -> Result<void> {
+        record.id, storage::ChunkRange(), [&](const storage::ChunkRecord& chunk, const storage::DocumentRecord& document) -> Result<void> {
           const bool fits = chunk.embedding.empty() || chunk.embedding.size() == dimensions;
           if (!fits) return damaged_vector(chunk);
           loader.add(*store, chunk, document);
