@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "index/flat_segment.h"
+#include "index/hnsw_segment.h"
 #include "index/list_segment.h"
 #include "index/rabitq_segment.h"
 #include "index/snapshot.h"
@@ -20,6 +21,7 @@ constexpr std::array kFactories{
     VectorSegmentFactory{VectorKind::rabitq, Rabitq::build<ScanBits::one>, Rabitq::load<ScanBits::one>},
     VectorSegmentFactory{VectorKind::rabitq4, Rabitq::build<ScanBits::four>, Rabitq::load<ScanBits::four>},
     VectorSegmentFactory{VectorKind::rabitq8, Rabitq::build<ScanBits::eight>, Rabitq::load<ScanBits::eight>},
+    VectorSegmentFactory{VectorKind::hnsw, HnswSegment::build, HnswSegment::load},
     VectorSegmentFactory{VectorKind::ivf, ListSegment::build<VectorKind::ivf>, ListSegment::load<VectorKind::ivf>},
     VectorSegmentFactory{VectorKind::pq, ListSegment::build<VectorKind::pq>, ListSegment::load<VectorKind::pq>},
     VectorSegmentFactory{VectorKind::ivf_pq, ListSegment::build<VectorKind::ivf_pq>,
