@@ -10,7 +10,11 @@
 namespace ragtime::index {
 namespace {
 
+// The first window is small, so that there is a k-th best score soon; the next ones double.
+constexpr std::uint32_t kFirstWindow = 256;
 constexpr std::uint32_t kWindow = 4096;
+// Candidates are taken from so many ordinals at a time: the floor rises in between.
+constexpr std::uint32_t kStride = 512;
 // By how much, relatively, a bound of the sum of so many scores must be more than it is computed: bounds come from
 // another mean length and another order of operations.
 float rounding(std::size_t terms) {
@@ -113,8 +117,10 @@ class Scan {
   void run() {
     if (cursors_.empty() && query_.words.empty()) return;
     const auto size = static_cast<std::uint32_t>(part_.segment->size());
-    for (std::uint32_t begin = 0; begin < size; begin += std::min(kWindow, size - begin)) {
-      scan_window(begin, begin + std::min(kWindow, size - begin));
+    std::uint32_t length = kFirstWindow;
+    for (std::uint32_t begin = 0; begin < size; begin += length, length = std::min(2 * length, kWindow)) {
+      length = std::min(length, size - begin);
+      scan_window(begin, begin + length);
     }
   }
 
@@ -129,10 +135,19 @@ class Scan {
     std::fill_n(window_.begin(), end - begin, 0.0f);
     add_words(begin, end);
     for (std::size_t i = 0; i < essential; ++i) cursors_[i].accumulate(begin, end, window_.data());
-    std::size_t count = kernels_.collect(window_.data(), end - begin, needed(floor, essential), candidates_.data());
-    count = keep_living(begin, count);
-    for (std::size_t i = essential; i < cursors_.size(); ++i) count = complete(i, begin, count, floor);
-    offer(begin, count);
+    for (std::uint32_t at = begin; at < end; at += std::min(kStride, end - at)) {
+      finish(begin, at, std::min(at + kStride, end), essential);
+    }
+  }
+
+  // Completes the scores of chunks in [at, end) and offers them.
+  void finish(std::uint32_t window, std::uint32_t at, std::uint32_t end, std::size_t essential) {
+    const float floor = floor_from(at);
+    float* scores = window_.data() + (at - window);
+    std::size_t count = kernels_.collect(scores, end - at, needed(floor, essential), candidates_.data());
+    count = keep_living(at, count);
+    for (std::size_t i = essential; i < cursors_.size(); ++i) count = complete(i, at, scores, count, floor);
+    offer(at, scores, count);
   }
 
   // Of the scores of words before `end`, from the last window on.
@@ -181,21 +196,22 @@ class Scan {
   }
 
   // Adds the scores of list `i` to the candidates, and drops those that cannot reach the floor any more.
-  std::size_t complete(std::size_t i, std::uint32_t begin, std::size_t count, float floor) {
+  std::size_t complete(std::size_t i, std::uint32_t begin, float* scores, std::size_t count, float floor) {
     const float partial = needed(floor, i + 1);
     std::size_t kept = 0;
     for (std::size_t c = 0; c < count; ++c) {
       const std::uint32_t at = candidates_[c];
-      window_[at] += cursors_[i].score(begin + at);
+      scores[at] += cursors_[i].score(begin + at);
       candidates_[kept] = at;
-      kept += window_[at] >= partial;
+      kept += scores[at] >= partial;
     }
     return kept;
   }
 
-  void offer(std::uint32_t begin, std::size_t count) {
+  void offer(std::uint32_t begin, const float* scores, std::size_t count) {
+    const auto ids = part_.segment->ids().subspan(begin);
     for (std::size_t c = 0; c < count; ++c) {
-      const Hit hit{part_.segment->ids()[begin + candidates_[c]], window_[candidates_[c]]};
+      const Hit hit{ids[candidates_[c]], scores[candidates_[c]]};
       if (!best_.would_keep(hit)) continue;
       if (selection_ == nullptr || selection_->contains(hit.id)) best_.offer(hit);
     }
@@ -211,7 +227,7 @@ class Scan {
   float rounding_ = 0;
   std::vector<float> rest_;  // rest_[i]: bound of the lists from i on, in this window.
   alignas(64) std::array<float, kWindow> window_;
-  std::array<std::uint32_t, kWindow + 16> candidates_;  // Positions in the window.
+  std::array<std::uint32_t, kStride + 16> candidates_;  // Positions in the stride.
 };
 
 }  // namespace
