@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,8 +22,10 @@
 #include "base/request_context.h"
 #include "base/result.h"
 #include "encoder/embedder.h"
+#include "engine/index_report.h"
 #include "index/filter.h"
 #include "storage/database.h"
+#include "telemetry/log.h"
 #include "telemetry/metrics.h"
 #include "text/chunker.h"
 #include "text/document.h"
@@ -38,6 +41,14 @@ struct EmbeddingCacheConfig {
   std::size_t query_bytes_max = 8u << 20;  // Of query vectors in memory; 0: none are kept.
 };
 
+struct IndexConfig {
+  std::filesystem::path directory{};  // Of snapshots, one folder a store; empty: none are written or read.
+  index::LexicalOptions lexical{};
+  index::VectorIndexOptions vectors{};
+  std::size_t snapshot_chunks = 4'096;  // Smaller stores are rebuilt from their rows at start, which takes no second.
+  std::size_t merge_changes = 0;        // For tests: merge after so many changed chunks; 0: when it pays.
+};
+
 struct EngineConfig {
   text::ChunkingOptions chunking;
   float dense_weight = 0.7f;     // Of the dense arm in convex fusion, for queries the model's vocabulary covers.
@@ -45,6 +56,7 @@ struct EngineConfig {
   std::size_t embed_batch = 32;  // Chunks per call of the embedder during ingest.
   std::size_t query_bytes_max = 32u << 10;
   EmbeddingCacheConfig embedding_cache{};
+  IndexConfig index{};
 };
 
 // A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
@@ -91,11 +103,12 @@ struct SearchResults {
 
 class Engine {
  public:
-  // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only),
-  // and so may `metrics`.
+  // Loads every store's index from its snapshots and the database. Arguments outlive the engine; `embedder` may be null
+  // (lexical only), and so may `metrics` and `log`. Destruction waits for a merge in progress.
   static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
                                               encoder::Embedder* embedder, async::ThreadPool& compute,
-                                              async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr);
+                                              async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr,
+                                              telemetry::Logger* log = nullptr);
   virtual ~Engine() = default;
 
   // Chunks, embeds, commits and indexes. Errors: conflict when the store's vectors are of another model,
@@ -125,6 +138,12 @@ class Engine {
     std::size_t vectors = 0;
   };
   virtual Statistics statistics() const = 0;
+
+  // Of a store's indexes; empty when it is not in memory, as before its first document. Callers have checked the
+  // tenant.
+  virtual IndexReport index_report(std::string_view store_id) const = 0;
+  // Blocks until the merges that are due have ended and their snapshots are written.
+  virtual void settle() = 0;
 };
 
 }  // namespace ragtime::engine

@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "engine/fusion.h"
-#include "text/analyzer.h"
+#include "text/query.h"
 
 namespace ragtime::engine {
 namespace {
@@ -26,7 +26,7 @@ std::vector<Candidate> gather(const std::vector<index::Hit>& dense, const std::v
 }
 
 // What only the lexical arm found has a cosine too, just not among the best.
-void fill_dense(const StoreIndex& store, const std::vector<float>& query, std::vector<Candidate>& candidates) {
+void fill_dense(const StoreView& store, const std::vector<float>& query, std::vector<Candidate>& candidates) {
   std::vector<index::ChunkId> ids;
   for (const auto& candidate : candidates) {
     if (!candidate.dense) ids.push_back(candidate.id);
@@ -108,7 +108,7 @@ SearchHit make_hit(storage::ChunkRecord record, const RankedChunk& ranked, Docum
 ArmHits search_lexical(const SearchPlan& plan) {
   ArmHits hits;
   for (const auto& query : plan.queries) {
-    const auto terms = text::analyze(query.text);
+    const auto terms = text::parse_query(query.text);
     auto& by_store = hits.emplace_back();
     for (const auto& store : plan.stores) {
       by_store.push_back(store->search_lexical(terms, plan.candidates, plan.request.filter));

@@ -186,6 +186,10 @@ void LexicalIndex::save(SnapshotWriter& writer) const {
   merge_parts({}, state_->options, 0, false)->save(writer);
 }
 
+void LexicalIndex::save_base(SnapshotWriter& writer, const LexicalSegment& base) {
+  base.save(writer);
+}
+
 Result<LexicalIndex> LexicalIndex::load(const SnapshotReader& reader, LexicalOptions options) {
   RAGTIME_TRY(auto segment, LexicalSegment::load(reader, options));
   LexicalIndex index(options);

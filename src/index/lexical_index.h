@@ -90,6 +90,8 @@ class LexicalIndex {
 
   // The base alone; see VectorIndex.
   void save(SnapshotWriter& writer) const;
+  // The same for what merge() gave; from any thread.
+  static void save_base(SnapshotWriter& writer, const LexicalSegment& base);
   static Result<LexicalIndex> load(const SnapshotReader& reader, LexicalOptions options);
   std::span<const ChunkId> base_ids() const;
 

@@ -1,5 +1,7 @@
 #include "index/selection.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace ragtime::index {
@@ -25,6 +27,14 @@ void Selection::add(std::span<const ChunkId> ids) {
     }
   }
   low_.addMany(low.size(), low.data());
+}
+
+void Selection::add_range(ChunkId first, ChunkId last) {
+  RAGTIME_CHECK(first >= 0);
+  constexpr ChunkId kLowEnd = ChunkId{1} << 32;
+  const ChunkId low_end = std::min(last + 1, kLowEnd);
+  if (first < low_end) low_.addRange(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(low_end));
+  for (ChunkId id = std::max(first, kLowEnd); id <= last; ++id) high_.add(static_cast<std::uint64_t>(id));
 }
 
 std::vector<ChunkId> Selection::ids() const {

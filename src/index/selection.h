@@ -23,6 +23,8 @@ class Selection {
   // Preconditions of all: ids are not negative. Cheapest in ascending order.
   void add(ChunkId id);
   void add(std::span<const ChunkId> ids);
+  // Both ends included.
+  void add_range(ChunkId first, ChunkId last);
   // Both arms and all stages ask this for candidates only: some 10 ns each.
   bool contains(ChunkId id) const {
     const auto value = static_cast<std::uint64_t>(id);

@@ -181,10 +181,13 @@ void VectorIndex::adopt(std::shared_ptr<const VectorSegment> base) {
 }
 
 void VectorIndex::save(SnapshotWriter& writer) const {
-  const auto& base = state_->parts.base;
-  const std::uint64_t segments = base ? 1 : 0;
+  save_base(writer, state_->parts.base.get());
+}
+
+void VectorIndex::save_base(SnapshotWriter& writer, const VectorSegment* base) {
+  const std::uint64_t segments = base != nullptr ? 1 : 0;
   writer.column(std::string(kColumnPrefix) + "segments", std::span<const std::uint64_t>(&segments, 1));
-  if (base) save_segment(writer, kColumnPrefix, *base);
+  if (base != nullptr) save_segment(writer, kColumnPrefix, *base);
 }
 
 Result<VectorIndex> VectorIndex::load(const SnapshotReader& reader, std::size_t dimensions,

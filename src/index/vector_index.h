@@ -107,6 +107,8 @@ class VectorIndex {
 
   // The base alone. ids(): ascending, those of the base, for comparing with the database after load().
   void save(SnapshotWriter& writer) const;
+  // The same for what merge() gave, null for none; from any thread.
+  static void save_base(SnapshotWriter& writer, const VectorSegment* base);
   // Errors: corrupt (checksum, bounds), unsupported (version, another machine's layout), conflict (other dimensions).
   static Result<VectorIndex> load(const SnapshotReader& reader, std::size_t dimensions, VectorIndexOptions options);
   std::span<const ChunkId> base_ids() const;
