@@ -25,17 +25,17 @@ def cache_directory():
     return base / "ragtime-bench"
 
 
-def peers_python(where=None):
+def peers_python(where=None, requirements=REQUIREMENTS, size="about 6 GB, some minutes the first time"):
     """The interpreter of an environment that holds exactly the pinned peers; makes it when it is missing or outdated."""
     where = pathlib.Path(where) if where else cache_directory() / "encoder"
     python, stamp = where / "bin/python", where / "requirements.sha256"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         return python
-    say(f"installing peers in {where} (about 6 GB, some minutes the first time)")
+    say(f"installing peers in {where} ({size})")
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "venv", str(where)], check=True, stdout=sys.stderr)
-    subprocess.run([str(python), "-m", "pip", "install", "-q", "-r", str(REQUIREMENTS)], check=True, stdout=sys.stderr)
+    subprocess.run([str(python), "-m", "pip", "install", "-q", "-r", str(requirements)], check=True, stdout=sys.stderr)
     stamp.write_text(wanted)
     say(f"installed in {time.monotonic() - started:.0f} s")
     return python

@@ -9,6 +9,7 @@ find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(pugixml REQUIRED)
+find_package(roaring REQUIRED CONFIG)
 find_package(tomlplusplus REQUIRED CONFIG)
 
 find_package(PkgConfig REQUIRED)

@@ -1,13 +1,17 @@
 // Runs the fuzzers' entry points over mutated inputs, the same ones every time.
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include "index/snapshot.h"
 #include "targets.h"
 
 namespace ragtime::fuzz {
@@ -83,6 +87,49 @@ TEST(Fuzz, Tokenisation) {
                     "it's a caf\xC3\xA9, \xE4\xBD\xA0\xE5\xA5\xBD <mask> 12\xCC\x81  \xF0\x9F\x91\x8D\n");
   }
   run(tokenisation, seeds, 20000);
+}
+
+// Two columns of five and three bytes.
+std::string small_snapshot() {
+  const auto file = std::filesystem::temp_directory_path() / ("ragtime-fuzz-" + std::to_string(::getpid()));
+  auto writer = index::SnapshotWriter::create(file).value();
+  const std::array<std::uint8_t, 5> values{1, 2, 3, 4, 5};
+  writer->column("a", std::span<const std::uint8_t>(values));
+  writer->column("b", std::span<const std::uint8_t>(values).first(3));
+  writer->finish().value();
+  std::ifstream stream(file, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  std::filesystem::remove(file);
+  return bytes;
+}
+
+TEST(Fuzz, Snapshot) {
+  const std::string whole = small_snapshot();
+  EXPECT_EQ(snapshot(reinterpret_cast<const std::uint8_t*>(whole.data()), whole.size()), 0);
+  run(snapshot, {whole, whole.substr(0, 24) + whole.substr(8192)}, 20000);
+}
+
+// Random changes, up to three of a segment; mutate() changes them further.
+std::vector<std::string> random_changes(std::size_t count, bool with_kind) {
+  std::mt19937 random(kSeed);
+  std::vector<std::string> changes(count);
+  for (std::string& bytes : changes) {
+    bytes.resize((with_kind ? 1 : 0) + 6 * (1 + random() % 3));
+    for (char& byte : bytes) byte = static_cast<char>(random());
+  }
+  return changes;
+}
+
+TEST(Fuzz, VectorSegment) {
+  for (char kind = 0; kind < 16; ++kind) {
+    EXPECT_EQ(vector_segment(reinterpret_cast<const std::uint8_t*>(&kind), 1), 0);
+  }
+  run(vector_segment, random_changes(2000, true), 6000);
+}
+
+TEST(Fuzz, LexicalIndex) {
+  EXPECT_EQ(lexical_index(nullptr, 0), 0);
+  run(lexical_index, random_changes(2000, false), 4000);
 }
 
 }  // namespace

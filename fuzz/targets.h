@@ -11,6 +11,9 @@ int safetensors(const std::uint8_t* data, std::size_t size);
 int tokenizer_json(const std::uint8_t* data, std::size_t size);
 int vocabulary(const std::uint8_t* data, std::size_t size);    // SentencePiece models and charsmaps.
 int tokenisation(const std::uint8_t* data, std::size_t size);  // The first byte picks the tokenizer.
+int snapshot(const std::uint8_t* data, std::size_t size);
+int vector_segment(const std::uint8_t* data, std::size_t size);  // The first byte picks the kind, the rest are changes.
+int lexical_index(const std::uint8_t* data, std::size_t size);   // Changes to a saved one.
 
 }  // namespace ragtime::fuzz
 

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/hash.h"
 #include "text/analyzer.h"
 #include "text/chunker.h"
 
 namespace ragtime::engine {
 namespace {
+
+// Raise it when the same terms are put into fields in another way.
+constexpr int kTermLayout = 1;
 
 // The path of headings often begins with the title.
 std::string context_of(std::string_view title, const text::Chunk& chunk) {
@@ -55,6 +59,12 @@ std::string_view stem(std::string_view filename) {
   return dot == std::string_view::npos || dot == 0 ? filename : filename.substr(0, dot);
 }
 
+std::string heading_text(std::string_view title, std::string_view filename, const text::Chunk& chunk) {
+  std::string text = context_of(title, chunk);
+  if (stem(filename) != title) text += "\n" + std::string(stem(filename));
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> embedding_texts(std::string_view title, const text::Chunk& chunk, std::size_t tokens_max) {
@@ -68,9 +78,30 @@ std::vector<std::string> embedding_texts(std::string_view title, const text::Chu
 }
 
 std::vector<std::string> lexical_terms(std::string_view title, std::string_view filename, const text::Chunk& chunk) {
-  std::string context = context_of(title, chunk);
-  if (stem(filename) != title) context += "\n" + std::string(stem(filename));
-  return text::analyze(context + "\n" + chunk.text);
+  return text::analyze(heading_text(title, filename, chunk) + "\n" + chunk.text);
+}
+
+LexicalFields lexical_fields(std::string_view title, std::string_view filename, const text::Chunk& chunk) {
+  LexicalFields fields;
+  fields.heading = text::index_terms(heading_text(title, filename, chunk));
+  fields.body = text::index_terms(chunk.text);
+  return fields;
+}
+
+std::string analysis_fingerprint() {
+  text::Chunk chunk;
+  chunk.heading_path = "Installation › Étape nº 2";
+  chunk.text =
+      "Running the ef_construction and ERR-4012 cases, users' flies weren't “quoted” ﬁne at 3.14 km/h: x86-64 "
+      "(v2.0.1)! "
+      "我们在北京大学学习自然语言处理，臺灣的電腦。ＡＢＣ１２３ ｶﾀｶﾅ ひらがな 한국어 Straße naïve Москва हिन्दी العربية "
+      "😀 "
+      "https://example.com/a?b=c name@example.org HTTPServer camelCase 2024-05-06";
+  const auto fields = lexical_fields("A Title of Ideas", "read_me-1.txt", chunk);
+  std::string joined = std::to_string(kTermLayout);
+  for (const auto& term : fields.heading) joined += '\n' + term;
+  for (const auto& term : fields.body) joined += '\n' + term;
+  return sha256_hex(joined).substr(0, 16);
 }
 
 }  // namespace ragtime::engine

@@ -63,6 +63,18 @@ TEST(ChunkText, TermsComeFromTheWholeContext) {
   EXPECT_FALSE(contains(terms, "md"));
 }
 
+TEST(ChunkText, FieldsAreApart) {
+  const auto fields = lexical_fields("Handbook", "zebra.md", chunk("Body.", "Install"));
+  for (const auto* word : {"handbook", "zebra", "install"}) EXPECT_TRUE(contains(fields.heading, word)) << word;
+  EXPECT_THAT(fields.body, ElementsAre(text::analyze("body").at(0)));
+  EXPECT_FALSE(contains(fields.heading, "body"));
+}
+
+TEST(ChunkText, AnalysisHasAFingerprint) {
+  EXPECT_EQ(analysis_fingerprint().size(), 16u);
+  EXPECT_EQ(analysis_fingerprint(), analysis_fingerprint());
+}
+
 TEST(ChunkText, FilenameThatIsTheTitleCountsOnce) {
   const auto terms = lexical_terms("zebra", "zebra.md", chunk("Body."));
   EXPECT_EQ(std::count(terms.begin(), terms.end(), text::analyze("zebra").at(0)), 1);

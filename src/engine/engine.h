@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,8 +24,10 @@
 #include "base/result.h"
 #include "encoder/embedder.h"
 #include "encoder/reranker.h"
+#include "engine/index_report.h"
 #include "index/filter.h"
 #include "storage/database.h"
+#include "telemetry/log.h"
 #include "telemetry/metrics.h"
 #include "text/chunker.h"
 #include "text/document.h"
@@ -56,6 +59,14 @@ struct RerankConfig {
 
 enum class Duplicates { keep, suppress };  // See diversity.h.
 
+struct IndexConfig {
+  std::filesystem::path directory{};  // Of snapshots, one folder a store; empty: none are written or read.
+  index::LexicalOptions lexical{};
+  index::VectorIndexOptions vectors{};
+  std::size_t snapshot_chunks = 4'096;  // Smaller stores are rebuilt from their rows at start, which takes no second.
+  std::size_t merge_changes = 0;        // For tests: merge after so many changed chunks; 0: when it pays.
+};
+
 struct EngineConfig {
   text::ChunkingOptions chunking;
   Fusion fusion = Fusion::convex;
@@ -69,6 +80,7 @@ struct EngineConfig {
   std::size_t embed_batch = 32;  // Chunks per call of the embedder during ingest.
   std::size_t query_bytes_max = 32u << 10;
   EmbeddingCacheConfig embedding_cache{};
+  IndexConfig index{};
 };
 
 // A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
@@ -126,12 +138,13 @@ struct SearchResults {
 
 class Engine {
  public:
-  // Loads every store's index from the database. Arguments outlive the engine; `embedder` may be null (lexical only),
-  // and so may `metrics`. Errors beside the database's: unsupported when the configured second stage needs a model that
-  // is not there.
+  // Loads every store's index from its snapshots and the database. Arguments outlive the engine; `embedder` may be null
+  // (lexical only), and so may `metrics` and `log`. Destruction waits for a merge in progress.
+  // Errors beside the database's: unsupported when the configured second stage needs a model that is not there.
   static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
                                               encoder::Embedder* embedder, async::ThreadPool& compute,
-                                              async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr);
+                                              async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr,
+                                              telemetry::Logger* log = nullptr);
   virtual ~Engine() = default;
 
   // Chunks, embeds, commits and indexes. Errors: conflict when the store's vectors are of another model,
@@ -162,6 +175,12 @@ class Engine {
     std::size_t vectors = 0;
   };
   virtual Statistics statistics() const = 0;
+
+  // Of a store's indexes; empty when it is not in memory, as before its first document. Callers have checked the
+  // tenant.
+  virtual IndexReport index_report(std::string_view store_id) const = 0;
+  // Blocks until the merges that are due have ended and their snapshots are written.
+  virtual void settle() = 0;
 };
 
 }  // namespace ragtime::engine

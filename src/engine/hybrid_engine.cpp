@@ -13,9 +13,10 @@ Error no_store(std::string_view id) {
 
 Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Database& database,
                                              encoder::Embedder* embedder, async::ThreadPool& compute,
-                                             async::ThreadPool& blocking, telemetry::Metrics* metrics) {
+                                             async::ThreadPool& blocking, telemetry::Metrics* metrics,
+                                             telemetry::Logger* log) {
   RAGTIME_TRY_DONE(RerankStage(config.rerank, embedder, compute).check());
-  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking, metrics);
+  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking, metrics, log);
   RAGTIME_TRY_DONE(engine->load());
   return std::unique_ptr<Engine>(std::move(engine));
 }
@@ -30,7 +31,11 @@ HybridEngine::StorePointer HybridEngine::add_store(const storage::VectorStoreRec
   std::unique_lock lock(stores_mutex_);
   auto& store = stores_[record.id];
   if (store) return store;
-  store = std::make_shared<StoreIndex>(record.id, record.tenant);
+  StoreIndexOptions options;
+  options.lexical = config_.index.lexical;
+  options.vectors = config_.index.vectors;
+  options.merge_changes = config_.index.merge_changes;
+  store = std::make_shared<StoreIndex>(record.id, record.tenant, options);
   if (!record.embedding_model.empty()) {
     store->set_embedding(record.embedding_model, static_cast<std::size_t>(record.embedding_dimensions));
   }
@@ -65,6 +70,7 @@ Task<Result<void>> HybridEngine::remove_document(std::string tenant, std::string
     const auto locks = lock_files(file_id);
     RAGTIME_TRY_DONE(database_.delete_document(store_id, file_id));
     store->remove(file_id);
+    maintenance_.consider(store);
     return {};
   });
 }
@@ -75,7 +81,10 @@ Task<Result<void>> HybridEngine::remove_file(std::string tenant, std::string fil
     const auto locks = lock_files(file_id);
     RAGTIME_TRY(const auto store_ids, database_.delete_file(tenant, file_id));
     for (const auto& id : store_ids) {
-      if (const auto store = find_store(id)) store->remove(file_id);
+      const auto store = find_store(id);
+      if (!store) continue;
+      store->remove(file_id);
+      maintenance_.consider(store);
     }
     return {};
   });
@@ -88,6 +97,7 @@ Task<Result<void>> HybridEngine::remove_store(std::string tenant, std::string st
     std::unique_lock lock(stores_mutex_);
     const auto removed = stores_.extract(store_id);
     lock.unlock();  // Freeing a large index takes a while.
+    if (removed) maintenance_.forget(removed.mapped());
     return {};
   });
 }
@@ -102,6 +112,19 @@ Task<Result<void>> HybridEngine::set_attributes(std::string tenant, std::string 
     store->set_attributes(file_id, attributes);
     return {};
   });
+}
+
+IndexMaintenanceConfig HybridEngine::maintenance_config(const IndexConfig& config) {
+  IndexMaintenanceConfig result;
+  result.directory = config.directory;
+  result.snapshot_chunks = config.snapshot_chunks;
+  result.lexical = config.lexical;
+  return result;
+}
+
+IndexReport HybridEngine::index_report(std::string_view store_id) const {
+  const auto store = find_store(store_id);
+  return store ? store->view()->report() : IndexReport();
 }
 
 Engine::Statistics HybridEngine::statistics() const {

@@ -1,4 +1,4 @@
-// HybridEngine: the Engine over SQL rows, postings and exact vectors in memory.
+// HybridEngine: the Engine over SQL rows, with postings and vectors in memory.
 //
 // Locks, in the order in which they are taken; all are held by pool threads only, never across a co_await:
 // 1. mutations_: shared by every change of a document from before its commit until it is in the index; exclusive for
@@ -19,10 +19,12 @@
 #include <utility>
 #include <vector>
 
+#include "engine/chunk_text.h"
 #include "engine/embedding_cache.h"
 #include "engine/engine.h"
 #include "engine/fair_shared_mutex.h"
 #include "engine/hybrid_search.h"
+#include "engine/index_maintenance.h"
 #include "engine/rerank_stage.h"
 #include "engine/store_index.h"
 
@@ -31,13 +33,15 @@ namespace ragtime::engine {
 class HybridEngine final : public Engine {
  public:
   HybridEngine(EngineConfig config, storage::Database& database, encoder::Embedder* embedder,
-               async::ThreadPool& compute, async::ThreadPool& blocking, telemetry::Metrics* metrics)
+               async::ThreadPool& compute, async::ThreadPool& blocking, telemetry::Metrics* metrics,
+               telemetry::Logger* log)
       : config_(std::move(config)),
         database_(database),
         embedder_(embedder),
         compute_(compute),
         blocking_(blocking),
-        rerank_(config_.rerank, embedder, compute) {
+        rerank_(config_.rerank, embedder, compute),
+        maintenance_(maintenance_config(config_.index), metrics, log) {
     if (embedder_ != nullptr) cache_.emplace(config_.embedding_cache, embedder_->info(), database_, metrics);
   }
 
@@ -55,16 +59,24 @@ class HybridEngine final : public Engine {
   Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) override;
   bool embeds() const override { return embedder_ != nullptr; }
   Statistics statistics() const override;
+  IndexReport index_report(std::string_view store_id) const override;
+  void settle() override { maintenance_.settle(); }
 
  private:
   using StorePointer = std::shared_ptr<StoreIndex>;
+  using ViewPointer = std::shared_ptr<const StoreView>;
 
   struct PreparedChunks {
     std::vector<storage::ChunkRecord> records;
-    std::vector<std::vector<std::string>> terms;
+    std::vector<LexicalFields> terms;
     std::size_t tokens = 0;
     storage::EmbeddingUse embeddings;
   };
+
+  static IndexMaintenanceConfig maintenance_config(const IndexConfig& config);
+
+  // Start.
+  Result<void> load_store(const storage::VectorStoreRecord& record, std::int64_t newest_chunk_id);
 
   // Stores. Blocking: pool threads only.
   StorePointer find_store(std::string_view id) const;
@@ -83,11 +95,12 @@ class HybridEngine final : public Engine {
   Task<Result<std::vector<std::vector<float>>>> document_vectors(std::vector<std::string> texts,
                                                                  storage::EmbeddingUse& use, RequestContext& context);
   Result<void> claim_model(StoreIndex& store);
-  Result<void> commit(PutDocument& put, StoreIndex& store, PreparedChunks& chunks);
+  Result<void> commit(PutDocument& put, const StorePointer& store, PreparedChunks& chunks);
 
   // Search.
   Task<Result<SearchPlan>> plan(SearchRequest request, RequestContext& context);
-  Result<std::vector<StorePointer>> resolve_stores(const std::string& tenant, const std::vector<std::string>& ids);
+  Result<std::vector<ViewPointer>> resolve_stores(const std::string& tenant, const std::vector<std::string>& ids);
+  SearchPlan renewed(SearchPlan plan) const;
   void plan_queries(SearchPlan& plan) const;
   Task<Result<ArmHits>> lexical_arm(const SearchPlan& plan, RequestContext& context);
   Task<Result<ArmHits>> dense_arm(SearchPlan& plan, SearchResults& results, RequestContext& context);
@@ -97,7 +110,7 @@ class HybridEngine final : public Engine {
                                   RequestContext& context);
   Result<std::vector<SearchHit>> finish(const SearchPlan& plan, const ArmHits& dense, const ArmHits& lexical,
                                         RequestContext& context);
-  Result<std::vector<SearchHit>> search_again(const SearchPlan& plan);
+  Result<std::vector<SearchHit>> search_again(const SearchPlan& former);
   Task<Result<void>> rerank(const SearchPlan& plan, SearchResults& results, RequestContext& context);
   // Duplicates, MMR, threshold and number of results.
   Task<Result<void>> select(const SearchPlan& plan, SearchResults& results, RequestContext& context);
@@ -116,6 +129,7 @@ class HybridEngine final : public Engine {
   std::array<std::mutex, 256> file_locks_;  // By hash of the file id.
   mutable std::shared_mutex stores_mutex_;
   std::unordered_map<std::string, StorePointer> stores_;  // Guarded by stores_mutex_.
+  IndexMaintenance maintenance_;  // Last, so that no merge goes on beside the destruction of the others.
 };
 
 }  // namespace ragtime::engine

@@ -29,11 +29,12 @@ void add_to(std::vector<float>& sum, const std::vector<float>& vector) {
 }
 
 std::vector<IndexedChunk> indexed(std::vector<storage::ChunkRecord>& records, const std::vector<std::int64_t>& ids,
-                                  std::vector<std::vector<std::string>>& terms) {
+                                  std::vector<LexicalFields>& terms) {
   std::vector<IndexedChunk> chunks(records.size());
   for (std::size_t i = 0; i < records.size(); ++i) {
     chunks[i].id = ids[i];
-    chunks[i].terms = std::move(terms[i]);
+    chunks[i].heading = std::move(terms[i].heading);
+    chunks[i].body = std::move(terms[i].body);
     chunks[i].embedding = std::move(records[i].embedding);
   }
   return chunks;
@@ -50,7 +51,7 @@ Task<Result<PutOutcome>> HybridEngine::put_document(PutDocument put, RequestCont
   outcome.chunks = chunks.records.size();
   outcome.tokens = chunks.tokens;
   outcome.embedded = embedder_ != nullptr;
-  RAGTIME_CO_TRY_DONE(co_await blocking_.run(context, [&] { return commit(put, *store, chunks); }));
+  RAGTIME_CO_TRY_DONE(co_await blocking_.run(context, [&] { return commit(put, store, chunks); }));
   const bool silent = embedder_ != nullptr || !progress;
   if (!silent) progress(outcome.chunks, outcome.chunks);
   co_return outcome;
@@ -88,7 +89,7 @@ Result<HybridEngine::PreparedChunks> HybridEngine::prepare(const PutDocument& pu
   auto chunks = text::chunk_document(put.parsed, options_for(put.document, config_.chunking));
   for (auto& chunk : chunks) {
     RAGTIME_TRY_DONE(context.check());
-    prepared.terms.push_back(lexical_terms(put.document.title, put.document.filename, chunk));
+    prepared.terms.push_back(lexical_fields(put.document.title, put.document.filename, chunk));
     prepared.tokens += static_cast<std::size_t>(chunk.tokens);
     prepared.records.emplace_back().chunk = std::move(chunk);
   }
@@ -156,10 +157,10 @@ Result<void> HybridEngine::claim_model(StoreIndex& store) {
   return {};
 }
 
-Result<void> HybridEngine::commit(PutDocument& put, StoreIndex& store, PreparedChunks& chunks) {
+Result<void> HybridEngine::commit(PutDocument& put, const StorePointer& store, PreparedChunks& chunks) {
   std::shared_lock changing(mutations_);
   const auto locks = lock_files(put.document.file_id, put.replaces_file_id);
-  if (embedder_ != nullptr && !chunks.records.empty()) RAGTIME_TRY_DONE(claim_model(store));
+  if (embedder_ != nullptr && !chunks.records.empty()) RAGTIME_TRY_DONE(claim_model(*store));
   storage::Database::CommitDocument commit;
   commit.document = put.document;
   commit.file = put.file;
@@ -169,9 +170,10 @@ Result<void> HybridEngine::commit(PutDocument& put, StoreIndex& store, PreparedC
   commit.embeddings = std::move(chunks.embeddings);
   RAGTIME_TRY(const auto ids, database_.commit_document(commit));
   // The row may have newer attributes than the ones this ingest began with.
-  const auto row = database_.get_document(store.id(), put.document.file_id);
+  const auto row = database_.get_document(store->id(), put.document.file_id);
   const DocumentInfo info = info_of(row.has_value() ? *row : put.document);
-  store.replace(info, indexed(commit.chunks, ids, chunks.terms), put.replaces_file_id);
+  store->replace(info, indexed(commit.chunks, ids, chunks.terms), put.replaces_file_id);
+  maintenance_.consider(store);
   return {};
 }
 

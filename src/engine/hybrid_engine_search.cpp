@@ -105,14 +105,25 @@ Task<Result<SearchPlan>> HybridEngine::plan(SearchRequest request, RequestContex
   co_return plan;
 }
 
-Result<std::vector<HybridEngine::StorePointer>> HybridEngine::resolve_stores(const std::string& tenant,
-                                                                             const std::vector<std::string>& ids) {
+Result<std::vector<HybridEngine::ViewPointer>> HybridEngine::resolve_stores(const std::string& tenant,
+                                                                            const std::vector<std::string>& ids) {
   std::vector<StorePointer> stores;
+  std::vector<ViewPointer> views;
   for (const auto& id : ids) {
     RAGTIME_TRY(auto store, resolve_store(tenant, id));
-    if (std::find(stores.begin(), stores.end(), store) == stores.end()) stores.push_back(std::move(store));
+    if (std::find(stores.begin(), stores.end(), store) != stores.end()) continue;
+    views.push_back(store->view());
+    stores.push_back(std::move(store));
   }
-  return stores;
+  return views;
+}
+
+// The same plan over the stores as they are now; one that was deleted meanwhile stays as it was.
+SearchPlan HybridEngine::renewed(SearchPlan plan) const {
+  for (auto& view : plan.stores) {
+    if (const auto store = find_store(view->id())) view = store->view();
+  }
+  return plan;
 }
 
 void HybridEngine::plan_queries(SearchPlan& plan) const {
@@ -206,8 +217,9 @@ Result<std::vector<SearchHit>> HybridEngine::finish(const SearchPlan& plan, cons
 
 // A document that was replaced after the arms had seen it would be missing in its old version, and not there in its
 // new one. Without changes meanwhile, index and database agree.
-Result<std::vector<SearchHit>> HybridEngine::search_again(const SearchPlan& plan) {
+Result<std::vector<SearchHit>> HybridEngine::search_again(const SearchPlan& former) {
   std::unique_lock alone(mutations_);
+  const SearchPlan plan = renewed(former);
   const auto ranked = rank(plan, search_dense(plan, compute_), search_lexical(plan, compute_));
   RAGTIME_TRY(auto loaded, engine::load(database_, plan, ranked.best));
   return std::move(loaded.hits);

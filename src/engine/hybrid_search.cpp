@@ -5,7 +5,7 @@
 
 #include "engine/fusion.h"
 #include "engine/parallel_for.h"
-#include "text/analyzer.h"
+#include "text/query.h"
 
 namespace ragtime::engine {
 namespace {
@@ -27,7 +27,7 @@ std::vector<Candidate> gather(const std::vector<index::Hit>& dense, const std::v
 }
 
 // What only the lexical arm found has a cosine too, just not among the best.
-void fill_dense(const StoreIndex& store, const std::vector<float>& query, std::vector<Candidate>& candidates) {
+void fill_dense(const StoreView& store, const std::vector<float>& query, std::vector<Candidate>& candidates) {
   std::vector<index::ChunkId> ids;
   for (const auto& candidate : candidates) {
     if (!candidate.dense) ids.push_back(candidate.id);
@@ -117,8 +117,8 @@ ArmHits no_hits(const SearchPlan& plan) {
 ArmHits search_lexical(const SearchPlan& plan, async::ThreadPool& pool) {
   if (plan.request.arms == Arms::dense) return no_hits(plan);
   const std::size_t stores = plan.stores.size();
-  std::vector<std::vector<std::string>> terms;
-  for (const auto& query : plan.queries) terms.push_back(text::analyze(query.text));
+  std::vector<text::SearchTerms> terms;
+  for (const auto& query : plan.queries) terms.push_back(text::parse_query(query.text));
   ArmHits hits = no_hits(plan);
   parallel_for(pool, plan.queries.size() * stores, [&](std::size_t i) {
     const auto& store = *plan.stores[i % stores];

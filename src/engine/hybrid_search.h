@@ -24,7 +24,7 @@ struct QueryPlan {
 
 struct SearchPlan {
   SearchRequest request;
-  std::vector<std::shared_ptr<StoreIndex>> stores;
+  std::vector<std::shared_ptr<const StoreView>> stores;  // As they were when the search began.
   std::vector<bool> dense_stores;  // Whose vectors are of the embedder's model, in the order of `stores`.
   std::vector<QueryPlan> queries;
   std::size_t candidates = 0;  // Of each arm.

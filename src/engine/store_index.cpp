@@ -1,153 +1,272 @@
 #include "engine/store_index.h"
 
-#include <mutex>
-#include <shared_mutex>
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 
 namespace ragtime::engine {
+namespace {
+
+// Walks over ascending ids and disjoint, ascending ranges together.
+class RangeCursor {
+ public:
+  explicit RangeCursor(std::span<const storage::ChunkRange> ranges) : ranges_(ranges) {}
+
+  // Precondition: ids ascend from call to call.
+  bool contains(index::ChunkId id) {
+    while (next_ < ranges_.size() && ranges_[next_].last < id) ++next_;
+    return next_ < ranges_.size() && ranges_[next_].first <= id;
+  }
+
+ private:
+  std::span<const storage::ChunkRange> ranges_;
+  std::size_t next_ = 0;
+};
+
+std::vector<index::ChunkId> outside(std::span<const index::ChunkId> ids, std::span<const storage::ChunkRange> ranges) {
+  RangeCursor cursor(ranges);
+  std::vector<index::ChunkId> result;
+  for (const auto id : ids) {
+    if (!cursor.contains(id)) result.push_back(id);
+  }
+  return result;
+}
+
+void append(std::vector<storage::ChunkRange>& ranges, index::ChunkId first, index::ChunkId last) {
+  if (first > last) return;
+  if (!ranges.empty() && ranges.back().last + 1 == first) {
+    ranges.back().last = last;
+  } else {
+    ranges.push_back({first, last});
+  }
+}
+
+// What of the ranges is not among the ascending ids.
+std::vector<storage::ChunkRange> lacking(std::span<const index::ChunkId> ids,
+                                         std::span<const storage::ChunkRange> ranges) {
+  std::vector<storage::ChunkRange> missing;
+  auto id = ids.begin();
+  for (const auto& range : ranges) {
+    index::ChunkId next = range.first;
+    while (id != ids.end() && *id < next) ++id;
+    for (; id != ids.end() && *id <= range.last; ++id) {
+      append(missing, next, *id - 1);
+      next = *id + 1;
+    }
+    append(missing, next, range.last);
+  }
+  return missing;
+}
+
+DocumentEntry entry_of(storage::DocumentChunks document) {
+  DocumentEntry entry;
+  entry.info.file_id = std::move(document.file_id);
+  entry.info.filename = std::move(document.filename);
+  entry.info.attributes = std::move(document.attributes);
+  entry.chunks = document.chunks;
+  return entry;
+}
+
+}  // namespace
+
+std::vector<index::Hit> StoreView::search_lexical(const text::SearchTerms& terms, std::size_t k,
+                                                  const std::optional<index::Filter>& filter) const {
+  const auto selection = filter ? documents_->select(*filter) : nullptr;
+  index::LexicalQuery query;
+  query.terms = terms.terms;
+  query.phrases = terms.phrases;
+  query.words = terms.words;
+  query.k = k;
+  query.selection = selection.get();
+  return lexical_->search(query);
+}
+
+std::vector<index::Hit> StoreView::search_dense(std::span<const float> query, std::size_t k,
+                                                const std::optional<index::Filter>& filter) const {
+  if (!vectors_ || vectors_->dimensions() != query.size()) return {};
+  const auto selection = filter ? documents_->select(*filter) : nullptr;
+  index::VectorQuery vector_query;
+  vector_query.vector = query;
+  vector_query.k = k;
+  vector_query.selection = selection.get();
+  return vectors_->search(vector_query);
+}
+
+std::vector<std::optional<float>> StoreView::dense_scores(std::span<const float> query,
+                                                          const std::vector<index::ChunkId>& ids) const {
+  if (!vectors_ || vectors_->dimensions() != query.size()) return std::vector<std::optional<float>>(ids.size());
+  return vectors_->scores(query, ids);
+}
+
+IndexReport StoreView::report() const {
+  IndexReport report;
+  report.documents = documents_->documents();
+  report.chunks = documents_->chunks();
+  report.lexical = lexical_->report();
+  if (vectors_) report.vectors = vectors_->report();
+  return report;
+}
+
+StoreIndex::StoreIndex(std::string id, std::string tenant, StoreIndexOptions options)
+    : id_(std::move(id)), tenant_(std::move(tenant)), options_(options), lexical_(options.lexical) {
+  publish_locked(true);
+}
+
+StoreIndex::~StoreIndex() = default;
+
+std::shared_ptr<const StoreView> StoreIndex::view() const {
+  const std::lock_guard lock(view_mutex_);
+  return view_;
+}
+
+void StoreIndex::publish_locked(bool documents_changed) {
+  const auto former = view();
+  auto next = std::make_shared<StoreView>();
+  next->id_ = id_;
+  next->embedding_model_ = embedding_model_;
+  next->lexical_ = lexical_.view();
+  next->vectors_ = vectors_ ? vectors_->view() : nullptr;
+  next->documents_ = documents_changed || !former ? documents_.table() : former->documents_;
+  merge_due_ = lexical_.merge_due() || (vectors_ && vectors_->merge_due()) || forced_locked();
+  std::shared_ptr<const StoreView> published = std::move(next);
+  const std::lock_guard lock(view_mutex_);
+  view_.swap(published);
+}
 
 void StoreIndex::set_embedding(const std::string& model, std::size_t dimensions) {
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(writer_);
   const bool same = model == embedding_model_ && vectors_ && vectors_->dimensions() == dimensions;
   if (same) return;
   embedding_model_ = model;
-  vectors_.emplace(dimensions);
-  for (auto& [id, place] : chunks_) place.embedded = false;
-}
-
-std::string StoreIndex::embedding_model() const {
-  std::shared_lock lock(mutex_);
-  return embedding_model_;
+  vectors_ = std::make_shared<index::VectorIndex>(dimensions, options_.vectors);
+  publish_locked(false);
 }
 
 bool StoreIndex::has_vectors_of(std::string_view model, std::size_t dimensions) const {
-  std::shared_lock lock(mutex_);
-  return embedding_model_ == model && vectors_ && vectors_->dimensions() == dimensions && vectors_->size() > 0;
+  const auto now = view();
+  return now->embedding_model_ == model && now->vectors() > 0 && now->vectors_->dimensions() == dimensions;
 }
 
 void StoreIndex::replace(const DocumentInfo& document, const std::vector<IndexedChunk>& chunks,
                          std::string_view replaced_file_id) {
-  std::unique_lock lock(mutex_);
-  if (!replaced_file_id.empty()) remove_locked(replaced_file_id);
-  remove_locked(document.file_id);
-  add_locked(document, chunks);
-}
-
-void StoreIndex::add(const DocumentInfo& document, const std::vector<IndexedChunk>& chunks) {
-  std::unique_lock lock(mutex_);
-  add_locked(document, chunks);
+  const std::lock_guard lock(writer_);
+  Change change;
+  if (!replaced_file_id.empty()) remove_locked(replaced_file_id, change);
+  remove_locked(document.file_id, change);
+  add_locked(document, chunks, change);
+  apply_locked(change);
 }
 
 void StoreIndex::remove(std::string_view file_id) {
-  std::unique_lock lock(mutex_);
-  remove_locked(file_id);
+  const std::lock_guard lock(writer_);
+  Change change;
+  remove_locked(file_id, change);
+  if (!change.removed.empty()) apply_locked(change);
 }
 
 void StoreIndex::set_attributes(std::string_view file_id, const Attributes& attributes) {
-  std::unique_lock lock(mutex_);
-  const auto found = places_.find(std::string(file_id));
-  if (found != places_.end()) documents_[found->second].info.attributes = attributes;
+  const std::lock_guard lock(writer_);
+  const auto* found = documents_.find(file_id);
+  if (found == nullptr) return;
+  DocumentEntry entry = *found;
+  entry.info.attributes = attributes;
+  documents_.put(std::move(entry));
+  publish_locked(true);
 }
 
-std::size_t StoreIndex::place_of(const DocumentInfo& info) {
-  const auto [found, fresh] = places_.try_emplace(info.file_id, documents_.size());
-  if (!fresh) return found->second;
-  if (free_places_.empty()) {
-    documents_.emplace_back();
-  } else {
-    found->second = free_places_.back();
-    free_places_.pop_back();
-  }
-  documents_[found->second].info = info;
-  return found->second;
+void StoreIndex::remove_locked(std::string_view file_id, Change& change) {
+  const auto chunks = documents_.remove(file_id);
+  if (!chunks) return;
+  for (auto id = chunks->first; id <= chunks->last; ++id) change.removed.push_back(id);
 }
 
-void StoreIndex::add_locked(const DocumentInfo& document, const std::vector<IndexedChunk>& chunks) {
+void StoreIndex::add_locked(const DocumentInfo& document, const std::vector<IndexedChunk>& chunks, Change& change) {
   if (chunks.empty()) return;
-  const std::size_t place = place_of(document);
-  for (const auto& chunk : chunks) {
-    const bool embedded = !chunk.embedding.empty();
-    RAGTIME_CHECK(!embedded || (vectors_ && vectors_->dimensions() == chunk.embedding.size()));
-    lexical_.add(chunk.id, chunk.terms);
-    if (embedded) vectors_->add(chunk.id, chunk.embedding);
-    chunks_[chunk.id] = ChunkPlace{place, embedded};
-    documents_[place].chunks.push_back(chunk.id);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const IndexedChunk& chunk = chunks[i];
+    RAGTIME_CHECK(chunk.id == chunks.front().id + static_cast<index::ChunkId>(i));
+    change.terms.push_back({chunk.id, chunk.heading, chunk.body});
+    if (chunk.embedding.empty()) continue;
+    RAGTIME_CHECK(vectors_ && vectors_->dimensions() == chunk.embedding.size());
+    change.vectors.push_back({chunk.id, chunk.embedding});
   }
+  documents_.put(DocumentEntry{document, {chunks.front().id, chunks.back().id}});
 }
 
-void StoreIndex::remove_locked(std::string_view file_id) {
-  const auto found = places_.find(std::string(file_id));
-  if (found == places_.end()) return;
-  const Document document = std::exchange(documents_[found->second], Document());
-  for (const auto id : document.chunks) {
-    lexical_.remove(id);
-    if (vectors_) vectors_->remove(id);
-    chunks_.erase(id);
-  }
-  free_places_.push_back(found->second);
-  places_.erase(found);
+void StoreIndex::apply_locked(const Change& change) {
+  lexical_.apply(change.removed, change.terms);
+  if (vectors_) vectors_->apply(change.removed, change.vectors);
+  changes_ += change.removed.size() + change.terms.size();
+  publish_locked(true);
 }
 
-// Every document is judged once per search, however many chunks of it come by.
-index::Accept StoreIndex::accept(const std::optional<index::Filter>& filter) const {
-  if (!filter) return {};
-  enum class Verdict : char { unknown, yes, no };
-  std::vector<Verdict> verdicts(documents_.size(), Verdict::unknown);
-  return [this, &filter, verdicts = std::move(verdicts)](index::ChunkId id) mutable {
-    const auto found = chunks_.find(id);
-    if (found == chunks_.end()) return false;
-    const std::size_t document = found->second.document;
-    Verdict& verdict = verdicts[document];
-    if (verdict == Verdict::unknown) {
-      verdict = filter->matches(documents_[document].info.attributes) ? Verdict::yes : Verdict::no;
+MissingChunks StoreIndex::restore(std::vector<storage::DocumentChunks> documents,
+                                  std::optional<index::LexicalIndex> lexical,
+                                  std::optional<index::VectorIndex> vectors) {
+  const std::lock_guard lock(writer_);
+  std::vector<storage::ChunkRange> all;
+  std::vector<storage::ChunkRange> embedded;
+  for (auto& document : documents) {
+    append(all, document.chunks.first, document.chunks.last);
+    if (document.embedded) append(embedded, document.chunks.first, document.chunks.last);
+    documents_.put(entry_of(std::move(document)));
+  }
+  if (lexical) lexical_ = std::move(*lexical);
+  MissingChunks missing;
+  missing.lexical = lacking(lexical_.base_ids(), all);
+  lexical_.apply(outside(lexical_.base_ids(), all), {});
+  if (vectors_) {
+    if (vectors) vectors_ = std::make_shared<index::VectorIndex>(std::move(*vectors));
+    missing.vectors = lacking(vectors_->base_ids(), embedded);
+    vectors_->apply(outside(vectors_->base_ids(), embedded), {});
+  }
+  publish_locked(true);
+  return missing;
+}
+
+void StoreIndex::fill(std::span<const index::LexicalIndex::Addition> lexical,
+                      std::span<const index::VectorIndex::Addition> vectors) {
+  const std::lock_guard lock(writer_);
+  if (!lexical.empty()) lexical_.apply({}, lexical);
+  if (!vectors.empty()) vectors_->apply({}, vectors);
+  changes_ += std::max(lexical.size(), vectors.size());
+  publish_locked(false);
+}
+
+bool StoreIndex::changed_since_merge() {
+  const std::lock_guard lock(writer_);
+  return changes_ > 0;
+}
+
+MergedBases StoreIndex::merge() {
+  MergedBases merged;
+  std::shared_ptr<const index::LexicalView> lexical;
+  std::shared_ptr<index::VectorIndex> vectors;
+  std::shared_ptr<const index::VectorView> vector_view;
+  {
+    const std::lock_guard lock(writer_);
+    if (lexical_.merge_due() || forced_locked()) lexical = lexical_.view();
+    if (vectors_ && (vectors_->merge_due() || forced_locked())) {
+      vectors = vectors_;
+      vector_view = vectors->view();
+      merged.embedding_model = embedding_model_;
+      merged.dimensions = vectors->dimensions();
     }
-    return verdict == Verdict::yes;
-  };
-}
-
-std::vector<index::Hit> StoreIndex::search_lexical(const std::vector<std::string>& terms, std::size_t k,
-                                                   const std::optional<index::Filter>& filter) const {
-  std::shared_lock lock(mutex_);
-  return lexical_.search(terms, k, accept(filter));
-}
-
-std::vector<index::Hit> StoreIndex::search_dense(std::span<const float> query, std::size_t k,
-                                                 const std::optional<index::Filter>& filter) const {
-  std::shared_lock lock(mutex_);
-  if (!vectors_ || vectors_->dimensions() != query.size()) return {};
-  return vectors_->search(query, k, accept(filter));
-}
-
-std::vector<std::optional<float>> StoreIndex::dense_scores(std::span<const float> query,
-                                                           const std::vector<index::ChunkId>& ids) const {
-  std::shared_lock lock(mutex_);
-  std::vector<std::optional<float>> scores(ids.size());
-  if (!vectors_ || vectors_->dimensions() != query.size()) return scores;
-  const std::vector<float> products = vectors_->scores(query, ids);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto found = chunks_.find(ids[i]);
-    if (found != chunks_.end() && found->second.embedded) scores[i] = products[i];
+    changes_ = 0;
   }
-  return scores;
-}
-
-std::optional<DocumentInfo> StoreIndex::document(std::string_view file_id) const {
-  std::shared_lock lock(mutex_);
-  const auto found = places_.find(std::string(file_id));
-  if (found == places_.end()) return std::nullopt;
-  return documents_[found->second].info;
-}
-
-std::size_t StoreIndex::chunks() const {
-  std::shared_lock lock(mutex_);
-  return chunks_.size();
-}
-
-std::size_t StoreIndex::vectors() const {
-  std::shared_lock lock(mutex_);
-  return vectors_ ? vectors_->size() : 0;
+  // The lexical index is replaced at start only, and merging is what any thread may do beside its writer.
+  if (lexical) merged.lexical = lexical_.merge(*lexical);
+  if (vectors) merged.vectors = vectors->merge(*vector_view);
+  const std::lock_guard lock(writer_);
+  if (lexical) lexical_.adopt(merged.lexical);
+  if (vectors && vectors == vectors_) {
+    vectors->adopt(merged.vectors);
+  } else {
+    merged.vectors = nullptr;
+  }
+  publish_locked(false);
+  return merged;
 }
 
 }  // namespace ragtime::engine

@@ -23,7 +23,7 @@ DocumentInfo document(const std::string& id, Attributes attributes = {}) {
 IndexedChunk chunk(index::ChunkId id, std::vector<std::string> terms, std::vector<float> embedding = {}) {
   IndexedChunk result;
   result.id = id;
-  result.terms = std::move(terms);
+  result.body = std::move(terms);
   result.embedding = std::move(embedding);
   return result;
 }
@@ -45,10 +45,12 @@ index::Filter year_is(double year) {
 class StoreIndexTest : public ::testing::Test {
  protected:
   std::vector<index::ChunkId> lexical(const std::string& term, std::optional<index::Filter> filter = {}) {
-    return ids_of(index_.search_lexical({term}, 10, filter));
+    text::SearchTerms terms;
+    terms.terms = {term};
+    return ids_of(index_.view()->search_lexical(terms, 10, filter));
   }
   std::vector<index::ChunkId> dense(const std::vector<float>& query, std::optional<index::Filter> filter = {}) {
-    return ids_of(index_.search_dense(query, 10, filter));
+    return ids_of(index_.view()->search_dense(query, 10, filter));
   }
 
   StoreIndex index_{"vs_1", "acme"};
@@ -69,15 +71,15 @@ TEST_F(StoreIndexTest, ReplaceRemovesTheReplacedDocument) {
   index_.replace(document("a"), {chunk(1, {"term"})}, "");
   index_.replace(document("b"), {chunk(2, {"term"})}, "a");
   EXPECT_THAT(lexical("term"), ElementsAre(2));
-  EXPECT_FALSE(index_.document("a").has_value());
-  EXPECT_EQ(index_.document("b")->filename, "b.txt");
+  EXPECT_FALSE(index_.view()->document("a").has_value());
+  EXPECT_EQ(index_.view()->document("b")->filename, "b.txt");
 }
 
 TEST_F(StoreIndexTest, RemovedDocumentsLeaveNothing) {
   index_.set_embedding("m", 2);
   for (int round = 0; round < 3; ++round) {
-    index_.add(document("a"), {chunk(10 * round + 1, {"term"}, {1, 0})});
-    index_.add(document("b"), {chunk(10 * round + 2, {"term"}, {0, 1})});
+    index_.replace(document("a"), {chunk(10 * round + 1, {"term"}, {1, 0})}, "");
+    index_.replace(document("b"), {chunk(10 * round + 2, {"term"}, {0, 1})}, "");
     index_.remove("a");
     EXPECT_THAT(lexical("term"), ElementsAre(10 * round + 2));
     index_.remove("b");
@@ -89,8 +91,8 @@ TEST_F(StoreIndexTest, RemovedDocumentsLeaveNothing) {
 
 TEST_F(StoreIndexTest, FilterHoldsInBothArms) {
   index_.set_embedding("m", 2);
-  index_.add(document("a", {{"year", 2023.0}}), {chunk(1, {"term"}, {1, 0}), chunk(2, {"term"}, {1, 0})});
-  index_.add(document("b", {{"year", 2024.0}}), {chunk(3, {"term"}, {1, 0})});
+  index_.replace(document("a", {{"year", 2023.0}}), {chunk(1, {"term"}, {1, 0}), chunk(2, {"term"}, {1, 0})}, "");
+  index_.replace(document("b", {{"year", 2024.0}}), {chunk(3, {"term"}, {1, 0})}, "");
   EXPECT_THAT(lexical("term", year_is(2024)), ElementsAre(3));
   EXPECT_THAT(dense({1, 0}, year_is(2023)), ElementsAre(1, 2));
   index_.set_attributes("a", {{"year", 2024.0}});
@@ -100,11 +102,11 @@ TEST_F(StoreIndexTest, FilterHoldsInBothArms) {
 }
 
 TEST_F(StoreIndexTest, ChunksWithoutVectorHaveNoDenseScore) {
-  index_.add(document("a"), {chunk(1, {"term"})});
-  EXPECT_THAT(index_.dense_scores(std::vector<float>{1, 0}, {1}), ElementsAre(std::nullopt));
+  index_.replace(document("a"), {chunk(1, {"term"})}, "");
+  EXPECT_THAT(index_.view()->dense_scores(std::vector<float>{1, 0}, {1}), ElementsAre(std::nullopt));
   index_.set_embedding("m", 2);
-  index_.add(document("b"), {chunk(2, {"term"}, {0, 1})});
-  EXPECT_THAT(index_.dense_scores(std::vector<float>{0, 1}, {1, 2, 99}),
+  index_.replace(document("b"), {chunk(2, {"term"}, {0, 1})}, "");
+  EXPECT_THAT(index_.view()->dense_scores(std::vector<float>{0, 1}, {1, 2, 99}),
               ElementsAre(std::nullopt, std::optional<float>(1.0f), std::nullopt));
   EXPECT_THAT(dense({0, 1, 0}), IsEmpty());  // A query of another size.
 }
@@ -113,7 +115,7 @@ TEST_F(StoreIndexTest, VectorsAreOfOneModel) {
   EXPECT_FALSE(index_.has_vectors_of("m", 2));
   index_.set_embedding("m", 2);
   EXPECT_FALSE(index_.has_vectors_of("m", 2));
-  index_.add(document("a"), {chunk(1, {"term"}, {1, 0})});
+  index_.replace(document("a"), {chunk(1, {"term"}, {1, 0})}, "");
   EXPECT_TRUE(index_.has_vectors_of("m", 2));
   EXPECT_FALSE(index_.has_vectors_of("m", 3));
   EXPECT_FALSE(index_.has_vectors_of("n", 2));

@@ -20,6 +20,8 @@ struct Filter {
 
   // A missing key matches only ne and nin. Values of different types are unequal and never ordered.
   bool matches(const Attributes& attributes) const;
+
+  bool operator==(const Filter&) const = default;
 };
 
 // Nesting deeper than this is refused where filters enter.

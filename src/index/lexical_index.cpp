@@ -1,199 +1,207 @@
 #include "index/lexical_index.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <string_view>
-#include <unordered_map>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
-#include "index/top_k.h"
+#include "index/lexical_parts.h"
+#include "index/lexical_view.h"
 
 namespace ragtime::index {
 namespace {
 
-using Slot = std::uint32_t;  // Position of a chunk in insertion order.
-using TermId = std::uint32_t;
-
-// Removed chunks stay in the postings until they are this many, or half as many as the living.
-constexpr std::size_t kDeadSlotsMin = 256;
-
-struct Posting {
-  Slot slot;
-  std::uint32_t frequency;
-};
-
-struct Postings {
-  std::vector<Posting> entries;  // By ascending slot.
-  std::uint32_t living = 0;      // Entries whose chunk has not been removed.
-};
-
-struct ChunkEntry {
-  ChunkId id = 0;
-  std::uint32_t length = 0;
-  bool is_living = false;
-  std::vector<TermId> terms;  // Distinct; to keep `living` exact on removal.
-};
-
-struct StringHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-
-using TermCounts = std::unordered_map<std::string_view, std::uint32_t>;
-
-TermCounts count_terms(const std::vector<std::string>& terms) {
-  TermCounts counts;
-  for (const std::string& term : terms) ++counts[term];
-  return counts;
-}
+// Recent segments grow together up to this many chunks, which bounds the time of one change.
+constexpr std::size_t kRecentSegmentMax = 16'384;
+constexpr std::size_t kMergeChangesMin = 2'048;
+// A merge is due when one in so many chunks has changed.
+constexpr std::size_t kMergeShare = 4;
 
 }  // namespace
 
 struct LexicalIndex::State {
-  explicit State(Bm25Options bm25) : options(bm25) {}
+  explicit State(LexicalOptions given) : options(given) { publish(); }
 
-  std::size_t living() const { return slots.size(); }
-  TermId term_id(std::string_view term);
-  void add_posting(TermId term, Posting posting);
-  void compact();
-  void compact_postings(const std::vector<Slot>& new_slots);
-  void forget_unused_terms();
+  std::optional<std::pair<std::size_t, Ordinal>> find(ChunkId id) const;
+  void remove_from(std::size_t part, Ordinal chunk);
+  void add(std::span<const Addition> added);
+  void join_recent();
+  void drop_empty();
+  void drop_merged(std::uint64_t merged);
+  std::vector<bool> unchanged(const LexicalSegment& base) const;
+  void set_base(std::shared_ptr<const LexicalSegment> base, const std::vector<bool>& is_living);
+  void publish();
 
-  float idf(const Postings& list) const;
-  void accumulate(const Postings& list, float weight, std::vector<float>& scores, std::vector<Slot>& touched) const;
+  std::size_t first_recent() const { return has_base ? 1 : 0; }
 
-  Bm25Options options;
-  std::unordered_map<std::string, TermId, StringHash, std::equal_to<>> dictionary;
-  std::vector<Postings> postings;  // By term id.
-  std::vector<TermId> free_terms;  // Ids without a term.
-  std::vector<ChunkEntry> chunks;  // By slot.
-  std::unordered_map<ChunkId, Slot> slots;
-  std::uint64_t living_length = 0;  // Terms of all living chunks.
+  LexicalOptions options;
+  // The writer's; what is in the published view is never changed, but replaced.
+  std::vector<LexicalPart> parts;                       // The base first.
+  std::vector<std::shared_ptr<LexicalRemovals>> fresh;  // By part: the copy that this change works on.
+  bool has_base = false;
+  std::uint64_t sequence = 0;
+  std::uint64_t base_sequence = 0;
+
+  mutable std::mutex mutex;  // Guards `published`.
+  std::shared_ptr<const PartsView> published;
 };
 
-TermId LexicalIndex::State::term_id(std::string_view term) {
-  if (const auto found = dictionary.find(term); found != dictionary.end()) return found->second;
-  auto id = static_cast<TermId>(postings.size());
-  if (free_terms.empty()) {
-    postings.emplace_back();
-  } else {
-    id = free_terms.back();
-    free_terms.pop_back();
+// Where the living chunk is.
+std::optional<std::pair<std::size_t, Ordinal>> LexicalIndex::State::find(ChunkId id) const {
+  for (std::size_t p = parts.size(); p-- > 0;) {
+    const auto chunk = parts[p].segment->find(id);
+    if (chunk && !parts[p].is_removed(*chunk)) return std::pair(p, *chunk);
   }
-  dictionary.emplace(term, id);
-  return id;
+  return std::nullopt;
 }
 
-void LexicalIndex::State::add_posting(TermId term, Posting posting) {
-  postings[term].entries.push_back(posting);
-  ++postings[term].living;
-}
-
-// Renumbers the living chunks without gaps and drops everything else.
-void LexicalIndex::State::compact() {
-  std::vector<Slot> new_slots(chunks.size(), 0);
-  Slot next = 0;
-  for (std::size_t slot = 0; slot < chunks.size(); ++slot) {
-    if (!chunks[slot].is_living) continue;
-    slots[chunks[slot].id] = next;
-    new_slots[slot] = next++;
+void LexicalIndex::State::remove_from(std::size_t part, Ordinal chunk) {
+  fresh.resize(parts.size());
+  if (fresh[part] == nullptr) {
+    const auto& old = parts[part].removals;
+    fresh[part] = old == nullptr ? std::make_shared<LexicalRemovals>() : std::make_shared<LexicalRemovals>(*old);
+    parts[part].removals = fresh[part];
   }
-  compact_postings(new_slots);
-  std::erase_if(chunks, [](const ChunkEntry& chunk) { return !chunk.is_living; });
-  chunks.shrink_to_fit();
-  forget_unused_terms();
+  fresh[part]->remove(*parts[part].segment, chunk);
 }
 
-void LexicalIndex::State::compact_postings(const std::vector<Slot>& new_slots) {
-  for (Postings& list : postings) {
-    std::erase_if(list.entries, [&](const Posting& posting) { return !chunks[posting.slot].is_living; });
-    for (Posting& posting : list.entries) posting.slot = new_slots[posting.slot];
-    if (list.entries.size() * 2 < list.entries.capacity()) list.entries.shrink_to_fit();
+void LexicalIndex::State::add(std::span<const Addition> added) {
+  if (added.empty()) return;
+  for (const Addition& addition : added) RAGTIME_CHECK(!find(addition.id));
+  parts.push_back({segment_of(added, options, sequence), nullptr});
+}
+
+void LexicalIndex::State::drop_empty() {
+  const auto begin = parts.begin() + static_cast<std::ptrdiff_t>(first_recent());
+  parts.erase(std::remove_if(begin, parts.end(), [](const LexicalPart& part) { return part.living() == 0; }),
+              parts.end());
+}
+
+// Removes the recent chunks that a base of this sequence has.
+void LexicalIndex::State::drop_merged(std::uint64_t merged) {
+  for (std::size_t p = first_recent(); p < parts.size(); ++p) {
+    const auto segment = parts[p].segment;
+    for (Ordinal chunk = 0; chunk < segment->size(); ++chunk) {
+      if (segment->sequence_of(chunk) <= merged && !parts[p].is_removed(chunk)) remove_from(p, chunk);
+    }
   }
+  fresh.clear();
+  drop_empty();
 }
 
-void LexicalIndex::State::forget_unused_terms() {
-  std::erase_if(dictionary, [&](const auto& entry) {
-    const bool is_unused = postings[entry.second].entries.empty();
-    if (is_unused) free_terms.push_back(entry.second);
-    return is_unused;
-  });
-}
-
-float LexicalIndex::State::idf(const Postings& list) const {
-  const auto count = static_cast<float>(living());
-  const auto frequency = static_cast<float>(list.living);
-  return std::log(1 + (count - frequency + 0.5f) / (frequency + 0.5f));
-}
-
-void LexicalIndex::State::accumulate(const Postings& list, float weight, std::vector<float>& scores,
-                                     std::vector<Slot>& touched) const {
-  const float k1 = options.k1;
-  const float average = static_cast<float>(living_length) / static_cast<float>(living());
-  const float norm_base = k1 * (1 - options.b);
-  const float norm_slope = k1 * options.b / average;
-  for (const Posting& posting : list.entries) {
-    const ChunkEntry& chunk = chunks[posting.slot];
-    if (!chunk.is_living) continue;
-    const auto frequency = static_cast<float>(posting.frequency);
-    const float norm = norm_base + norm_slope * static_cast<float>(chunk.length);
-    if (scores[posting.slot] == 0) touched.push_back(posting.slot);
-    scores[posting.slot] += weight * frequency * (k1 + 1) / (frequency + norm);
+// Joins the youngest segments while they are of about the same size, so that there are few.
+void LexicalIndex::State::join_recent() {
+  while (parts.size() >= first_recent() + 2) {
+    const auto last_two = std::span(parts).last(2);
+    const std::size_t together = last_two[0].living() + last_two[1].living();
+    if (last_two[0].living() > 2 * last_two[1].living() || together > kRecentSegmentMax) return;
+    LexicalPart joined{merge_parts(last_two, options, sequence, true), nullptr};
+    parts.resize(parts.size() - 2);
+    parts.push_back(std::move(joined));
   }
 }
 
-LexicalIndex::LexicalIndex(Bm25Options options) : state_(std::make_unique<State>(options)) {}
+// The chunks of a new base that have not changed since its view: their id has neither gone nor come back later.
+std::vector<bool> LexicalIndex::State::unchanged(const LexicalSegment& base) const {
+  std::vector<bool> unchanged(base.size(), false);
+  for (const LexicalPart& part : parts) {
+    auto at = base.ids().begin();
+    for (Ordinal chunk = 0; chunk < part.segment->size() && at != base.ids().end(); ++chunk) {
+      if (part.is_removed(chunk) || part.segment->sequence_of(chunk) > base.sequence()) continue;
+      const ChunkId id = part.segment->ids()[chunk];
+      if (*at < id) at = std::lower_bound(at + 1, base.ids().end(), id);
+      if (at != base.ids().end() && *at == id) unchanged[static_cast<std::size_t>(at++ - base.ids().begin())] = true;
+    }
+  }
+  return unchanged;
+}
+
+// Puts it in front, without the chunks that have changed since.
+void LexicalIndex::State::set_base(std::shared_ptr<const LexicalSegment> base, const std::vector<bool>& is_living) {
+  std::shared_ptr<LexicalRemovals> removals;
+  for (Ordinal chunk = 0; chunk < base->size(); ++chunk) {
+    if (is_living[chunk]) continue;
+    if (removals == nullptr) removals = std::make_shared<LexicalRemovals>();
+    removals->remove(*base, chunk);
+  }
+  base_sequence = base->sequence();
+  if (!has_base) parts.insert(parts.begin(), LexicalPart{});
+  parts[0] = {std::move(base), std::move(removals)};
+  has_base = true;
+}
+
+void LexicalIndex::State::publish() {
+  fresh.clear();
+  auto view = std::make_shared<const PartsView>(options, parts, sequence, has_base);
+  const std::lock_guard lock(mutex);
+  published.swap(view);
+}
+
+LexicalIndex::LexicalIndex(LexicalOptions options) : state_(std::make_unique<State>(options)) {}
 LexicalIndex::~LexicalIndex() = default;
 LexicalIndex::LexicalIndex(LexicalIndex&&) noexcept = default;
 LexicalIndex& LexicalIndex::operator=(LexicalIndex&&) noexcept = default;
 
-void LexicalIndex::add(ChunkId id, const std::vector<std::string>& terms) {
-  const auto slot = static_cast<Slot>(state_->chunks.size());
-  const bool is_new = state_->slots.emplace(id, slot).second;
-  RAGTIME_CHECK(is_new);
-  ChunkEntry entry{.id = id, .length = static_cast<std::uint32_t>(terms.size()), .is_living = true, .terms = {}};
-  for (const auto& [term, frequency] : count_terms(terms)) {
-    entry.terms.push_back(state_->term_id(term));
-    state_->add_posting(entry.terms.back(), {slot, frequency});
+void LexicalIndex::apply(std::span<const ChunkId> removed, std::span<const Addition> added) {
+  ++state_->sequence;
+  for (const ChunkId id : removed) {
+    if (const auto found = state_->find(id)) state_->remove_from(found->first, found->second);
   }
-  entry.terms.shrink_to_fit();
-  state_->living_length += entry.length;
-  state_->chunks.push_back(std::move(entry));
+  state_->fresh.clear();
+  state_->drop_empty();
+  state_->add(added);
+  state_->join_recent();
+  state_->publish();
 }
 
-void LexicalIndex::remove(ChunkId id) {
-  const auto found = state_->slots.find(id);
-  if (found == state_->slots.end()) return;
-  ChunkEntry& entry = state_->chunks[found->second];
-  for (const TermId term : entry.terms) --state_->postings[term].living;
-  state_->living_length -= entry.length;
-  entry = ChunkEntry{};
-  state_->slots.erase(found);
-  const std::size_t dead = state_->chunks.size() - state_->living();
-  if (dead > std::max(kDeadSlotsMin, state_->living() / 2)) state_->compact();
+std::shared_ptr<const LexicalView> LexicalIndex::view() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->published;
 }
 
-std::vector<Hit> LexicalIndex::search(const std::vector<std::string>& terms, std::size_t k,
-                                      const Accept& accept) const {
-  std::vector<float> scores(state_->chunks.size(), 0);
-  std::vector<Slot> touched;
-  for (const auto& [term, count] : count_terms(terms)) {
-    const auto found = state_->dictionary.find(term);
-    if (found == state_->dictionary.end()) continue;
-    const Postings& list = state_->postings[found->second];
-    state_->accumulate(list, static_cast<float>(count) * state_->idf(list), scores, touched);
-  }
-  TopK best(k);
-  for (const Slot slot : touched) {
-    const Hit hit{state_->chunks[slot].id, scores[slot]};
-    if (best.would_keep(hit) && (!accept || accept(hit.id))) best.offer(hit);
-  }
-  return std::move(best).take_sorted();
+bool LexicalIndex::merge_due() const {
+  const LexicalIndexReport report = view()->report();
+  return report.recent + report.removed > std::max(kMergeChangesMin, report.chunks / kMergeShare);
 }
 
-std::size_t LexicalIndex::size() const {
-  return state_->living();
+std::shared_ptr<const LexicalSegment> LexicalIndex::merge(const LexicalView& view) const {
+  const auto& parts_view = dynamic_cast<const PartsView&>(view);
+  return merge_parts(parts_view.parts(), state_->options, parts_view.sequence(), false);
+}
+
+void LexicalIndex::adopt(std::shared_ptr<const LexicalSegment> base) {
+  State& state = *state_;
+  if (state.has_base && base->sequence() < state.base_sequence) return;  // A later merge was faster.
+  const auto unchanged = state.unchanged(*base);
+  state.drop_merged(base->sequence());
+  state.set_base(std::move(base), unchanged);
+  state.join_recent();
+  state.publish();
+}
+
+void LexicalIndex::save(SnapshotWriter& writer) const {
+  if (state_->has_base) return state_->parts[0].segment->save(writer);
+  merge_parts({}, state_->options, 0, false)->save(writer);
+}
+
+void LexicalIndex::save_base(SnapshotWriter& writer, const LexicalSegment& base) {
+  base.save(writer);
+}
+
+Result<LexicalIndex> LexicalIndex::load(const SnapshotReader& reader, LexicalOptions options) {
+  RAGTIME_TRY(auto segment, LexicalSegment::load(reader, options));
+  LexicalIndex index(options);
+  const std::vector<bool> all(segment->size(), true);
+  index.state_->set_base(std::move(segment), all);
+  index.state_->publish();
+  return index;
+}
+
+std::span<const ChunkId> LexicalIndex::base_ids() const {
+  if (!state_->has_base) return {};
+  return state_->parts[0].segment->ids();
 }
 
 }  // namespace ragtime::index

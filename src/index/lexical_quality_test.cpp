@@ -73,16 +73,22 @@ class LexicalQuality : public testing::Test {
     if (!fs::exists(directory)) return -1;
     const auto documents = read_entries(directory / "corpus.jsonl.gz");
     LexicalIndex index;
+    std::vector<LexicalIndex::Addition> added;
     for (std::size_t i = 0; i < documents.size(); ++i) {
-      index.add(static_cast<ChunkId>(i), text::analyze(documents[i].text));
+      added.push_back({static_cast<ChunkId>(i), {}, text::analyze(documents[i].text)});
     }
+    index.apply({}, added);
+    const auto view = index.view();
     auto queries = read_entries(directory / "queries.jsonl.gz");
     std::shuffle(queries.begin(), queries.end(), std::mt19937(seed_));
     queries.resize(std::min(kQueries, queries.size()));
     const auto relevant = read_relevant(directory / "qrels.tsv");
     std::size_t found = 0;
     for (const Entry& query : queries) {
-      const auto hits = index.search(text::analyze(query.text), kDepth, {});
+      LexicalQuery lexical;
+      lexical.terms = text::analyze(query.text);
+      lexical.k = kDepth;
+      const auto hits = view->search(lexical);
       found += std::any_of(hits.begin(), hits.end(), [&](const Hit& hit) {
         return documents[static_cast<std::size_t>(hit.id)].id == relevant.at(query.id);
       });

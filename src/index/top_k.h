@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,13 @@ namespace ragtime::index {
 class TopK {
  public:
   explicit TopK(std::size_t k) : k_(k) {}
+
+  std::size_t k() const { return k_; }
+  // What a score must reach to be kept: that of the worst hit once there are k, minus infinity before.
+  float floor() const {
+    if (k_ == 0) return std::numeric_limits<float>::infinity();
+    return hits_.size() < k_ ? -std::numeric_limits<float>::infinity() : hits_.front().score;
+  }
 
   // Whether offer() would keep the hit now. Cheap; ask before a costly Accept.
   bool would_keep(const Hit& hit) const { return hits_.size() < k_ || (k_ > 0 && is_better(hit, hits_.front())); }
@@ -26,6 +34,9 @@ class TopK {
     hits_.push_back(hit);
     std::push_heap(hits_.begin(), hits_.end(), is_better);
   }
+
+  // The worst of k hits; null while there are fewer.
+  const Hit* worst() const { return hits_.size() < k_ || k_ == 0 ? nullptr : &hits_.front(); }
 
   std::vector<Hit> take_sorted() && {
     std::sort_heap(hits_.begin(), hits_.end(), is_better);

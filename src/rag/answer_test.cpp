@@ -41,6 +41,8 @@ class FakeEngine final : public engine::Engine {
   }
   bool embeds() const override { return false; }
   Statistics statistics() const override { return {}; }
+  engine::IndexReport index_report(std::string_view) const override { return {}; }
+  void settle() override {}
 
   engine::SearchResults results;
   std::optional<Error> failure;

@@ -74,6 +74,7 @@ std::string encode_attributes(const Attributes& attributes) {
 }
 
 Result<Attributes> decode_attributes(std::string_view json) {
+  if (json == "{}") return Attributes();
   RAGTIME_TRY(const auto object, parse_object(json, "attributes"));
   Attributes attributes;
   for (const auto& [key, value] : object) {

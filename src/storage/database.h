@@ -75,7 +75,7 @@ class Database {
     std::string replaces_file_id;     // A document of the same store that disappears in this commit, with its file
                                       // unless another store has it too. Unknown ids are ignored.
     std::string text;                 // The whole extracted text.
-    std::vector<ChunkRecord> chunks;  // Ids are assigned and returned.
+    std::vector<ChunkRecord> chunks;  // Ids are assigned, ascending by one, and returned.
     EmbeddingUse embeddings;          // As remember_embeddings(), in the same transaction.
   };
   // Replaces all chunks of the document in one transaction. Returns the chunks' ids, in order.
@@ -90,10 +90,16 @@ class Database {
   virtual Result<std::vector<DocumentRecord>> unfinished_documents() = 0;
 
   // Chunks. -----------------------------------------------------------------------------------------------------
-  // Calls `visit` for every chunk of the store, in id order, with its document's attributes. Stops on an error.
+  // Calls `visit` for every chunk of the store in the range, in id order, with its document. Stops on an error.
   virtual Result<void> scan_chunks(
-      std::string_view store_id,
+      std::string_view store_id, const ChunkRange& range,
       const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) = 0;
+  // Every completed document of the store with chunks, in the order of their ids. Reads no chunk: for start-up, some
+  // microseconds a document.
+  virtual Result<std::vector<DocumentChunks>> list_document_chunks(std::string_view store_id) = 0;
+  // The highest id that was ever given to a chunk of any store, 0 before the first. An index that holds a higher one
+  // was not made from this database.
+  virtual Result<std::int64_t> newest_chunk_id() = 0;
   // In the order of `ids`; ids that no longer exist are left out. Without embeddings.
   virtual Result<std::vector<ChunkRecord>> get_chunks(const std::vector<std::int64_t>& ids) = 0;
 

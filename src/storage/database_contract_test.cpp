@@ -132,10 +132,11 @@ class DatabaseContract : public ::testing::TestWithParam<Implementation> {
 
   std::vector<std::string> texts_in(const std::string& store) {
     std::vector<std::string> texts;
-    EXPECT_OK(database().scan_chunks(store, [&](const ChunkRecord& chunk, const DocumentRecord&) -> Result<void> {
-      texts.push_back(chunk.chunk.text);
-      return {};
-    }));
+    EXPECT_OK(database().scan_chunks(store, ChunkRange(),
+                                     [&](const ChunkRecord& chunk, const DocumentRecord&) -> Result<void> {
+                                       texts.push_back(chunk.chunk.text);
+                                       return {};
+                                     }));
     return texts;
   }
 
@@ -464,11 +465,12 @@ TEST_P(DatabaseContract, CommitCompletesTheDocument) {
   EXPECT_EQ(database().get_document_text("vs_1", "file-1").value(), "你好world");
 
   std::vector<ChunkRecord> scanned;
-  EXPECT_OK(database().scan_chunks("vs_1", [&](const ChunkRecord& chunk, const DocumentRecord& of) -> Result<void> {
-    EXPECT_EQ(of.filename, "file-1.txt");
-    scanned.push_back(chunk);
-    return {};
-  }));
+  EXPECT_OK(database().scan_chunks("vs_1", ChunkRange(),
+                                   [&](const ChunkRecord& chunk, const DocumentRecord& of) -> Result<void> {
+                                     EXPECT_EQ(of.filename, "file-1.txt");
+                                     scanned.push_back(chunk);
+                                     return {};
+                                   }));
   ASSERT_EQ(scanned.size(), 2u);
   EXPECT_EQ(scanned[0].id, ids[0]);
   EXPECT_EQ(scanned[0].store_id, "vs_1");
@@ -607,10 +609,11 @@ TEST_P(DatabaseContract, UnfinishedDocumentsComeOldestFirst) {
 TEST_P(DatabaseContract, ScanStopsOnAnError) {
   fill(3);
   int visits = 0;
-  const auto scanned = database().scan_chunks("vs_1", [&](const ChunkRecord&, const DocumentRecord&) -> Result<void> {
-    if (++visits == 2) return make_error(ErrorCode::cancelled, "enough");
-    return {};
-  });
+  const auto scanned =
+      database().scan_chunks("vs_1", ChunkRange(), [&](const ChunkRecord&, const DocumentRecord&) -> Result<void> {
+        if (++visits == 2) return make_error(ErrorCode::cancelled, "enough");
+        return {};
+      });
   EXPECT_ERROR(ErrorCode::cancelled, scanned);
   EXPECT_EQ(visits, 2);
 }
@@ -618,15 +621,75 @@ TEST_P(DatabaseContract, ScanStopsOnAnError) {
 TEST_P(DatabaseContract, ScanSeesOneStateAndMayCallTheDatabase) {
   fill(3);
   std::vector<std::string> files;
-  EXPECT_OK(database().scan_chunks("vs_1", [&](const ChunkRecord&, const DocumentRecord& document) -> Result<void> {
-    if (files.empty()) {
-      EXPECT_OK(database().delete_document("vs_1", "file-3"));
-    }
-    files.push_back(document.file_id);
-    return {};
-  }));
+  EXPECT_OK(database().scan_chunks("vs_1", ChunkRange(),
+                                   [&](const ChunkRecord&, const DocumentRecord& document) -> Result<void> {
+                                     if (files.empty()) {
+                                       EXPECT_OK(database().delete_document("vs_1", "file-3"));
+                                     }
+                                     files.push_back(document.file_id);
+                                     return {};
+                                   }));
   EXPECT_THAT(files, ElementsAre("file-1", "file-1", "file-2", "file-2", "file-3", "file-3"));
   EXPECT_EQ(texts_in("vs_1").size(), 4u);
+}
+
+TEST_P(DatabaseContract, ScanKeepsToTheRangeAndTheStore) {
+  fill(3);
+  EXPECT_OK(database().insert_store(store_record("vs_2")));
+  add_document("vs_2", "file-4");
+  add_document("vs_1", "file-5");
+  const auto documents = database().list_document_chunks("vs_1").value();
+  std::vector<std::int64_t> ids;
+  const auto collect = [&](const ChunkRecord& chunk, const DocumentRecord&) -> Result<void> {
+    ids.push_back(chunk.id);
+    return {};
+  };
+  ChunkRange range;
+  range.first = documents[1].chunks.last;
+  range.last = documents[3].chunks.first;
+  EXPECT_OK(database().scan_chunks("vs_1", range, collect));
+  EXPECT_THAT(ids, ElementsAre(documents[1].chunks.last, documents[2].chunks.first, documents[2].chunks.last,
+                               documents[3].chunks.first));
+}
+
+TEST_P(DatabaseContract, DocumentChunksAreThoseThatAreThere) {
+  fill(3);
+  auto embedded = commit_of(document_record("vs_1", "file-2"), {"one", "two", "three"});
+  embedded.document.attributes = {{"lang", std::string("en")}};
+  embedded.chunks[1].embedding = {1, 0};
+  const auto ids = database().commit_document(embedded).value();
+  EXPECT_EQ(ids[2], ids[0] + 2);
+  EXPECT_OK(database().insert_file(file_record("file-8")));
+  EXPECT_OK(database().insert_document(document_record("vs_1", "file-8")));  // Still in progress.
+  EXPECT_OK(database().fail_document("vs_1", "file-1", DocumentStatus::failed, "server_error", "broken"));
+  EXPECT_OK(database().insert_file(file_record("file-9")));
+  EXPECT_OK(database().insert_document(document_record("vs_1", "file-9")));
+  EXPECT_OK(database().commit_document(commit_of(document_record("vs_1", "file-9"), {})));  // Without any text.
+
+  const auto documents = database().list_document_chunks("vs_1").value();
+  ASSERT_EQ(documents.size(), 2u);
+  EXPECT_EQ(documents[0].file_id, "file-3");
+  EXPECT_EQ(documents[0].chunks.last, documents[0].chunks.first + 1);
+  EXPECT_FALSE(documents[0].embedded);
+  EXPECT_EQ(documents[1].file_id, "file-2");
+  EXPECT_EQ(documents[1].filename, "file-2.txt");
+  EXPECT_EQ(documents[1].attributes, embedded.document.attributes);
+  EXPECT_EQ(documents[1].chunks.first, ids.front());
+  EXPECT_EQ(documents[1].chunks.last, ids.back());
+  EXPECT_TRUE(documents[1].embedded);
+  EXPECT_TRUE(database().list_document_chunks("vs_none").value().empty());
+}
+
+TEST_P(DatabaseContract, ChunkIdsAreNeverGivenAgain) {
+  EXPECT_EQ(database().newest_chunk_id().value(), 0);
+  fill(2);
+  EXPECT_EQ(database().newest_chunk_id().value(), 4);
+  EXPECT_OK(database().delete_store("acme", "vs_1"));
+  EXPECT_EQ(database().newest_chunk_id().value(), 4);
+  EXPECT_OK(database().insert_store(store_record("vs_2")));
+  EXPECT_OK(database().insert_document(document_record("vs_2", "file-1")));
+  const auto ids = database().commit_document(commit_of(document_record("vs_2", "file-1"), {"a"})).value();
+  EXPECT_THAT(ids, ElementsAre(5));
 }
 
 TEST_P(DatabaseContract, ChunksComeInTheOrderAskedFor) {

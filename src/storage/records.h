@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -70,18 +71,33 @@ struct DocumentRecord {
   std::int64_t usage_bytes = 0;  // Text and vectors of its chunks.
   std::int64_t chunk_count = 0;
   // Derived when read; ignored when written.
-  bool embedded = false;         // Some of its chunks have vectors.
+  bool embedded = false;  // Some of its chunks have vectors.
   std::string filename;
   std::string sha256;
   std::string title;  // Of the parsed text; written by commit_document, empty before.
 };
 
 struct ChunkRecord {
-  std::int64_t id = 0;  // Assigned by the database; never reused.
+  std::int64_t id = 0;  // Assigned by the database, from 1; never reused. Those of a document follow each other.
   std::string store_id;
   std::string file_id;
   text::Chunk chunk;
   std::vector<float> embedding;  // Empty: not embedded.
+};
+
+// Ids of chunks, both ends included.
+struct ChunkRange {
+  std::int64_t first = 1;
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+};
+
+// What an index needs to know of a document beside its chunks' contents.
+struct DocumentChunks {
+  std::string file_id;
+  std::string filename;
+  Attributes attributes;
+  ChunkRange chunks;
+  bool embedded = false;  // Some of the chunks have vectors.
 };
 
 struct ApiKeyRecord {

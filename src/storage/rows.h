@@ -18,14 +18,9 @@ Result<FileRecord> read_file(const Statement& row);
 Result<void> insert_file_row(Connection& connection, const FileRecord& file);
 
 // Over "documents d JOIN files f ON f.id = d.file_id".
-#define RAGTIME_DOCUMENT_COLUMNS                                                                                     \
-  "d.store_id, d.file_id, d.status, d.error_code, d.error_message, d.attributes, d.path, d.batch_id, d.chunk_size, " \
-  "d.chunk_overlap, d.created_at, d.usage_bytes, d.chunk_count, f.filename, f.sha256, d.title, "
 inline constexpr std::string_view kDocumentColumns =
-    RAGTIME_DOCUMENT_COLUMNS "EXISTS (SELECT 1 FROM chunks e WHERE e.document = d.seq AND e.embedding IS NOT NULL)";
-// The same beside a row of "chunks c", which tells at no cost whether it was embedded.
-inline constexpr std::string_view kDocumentColumnsOfChunk = RAGTIME_DOCUMENT_COLUMNS "c.embedding IS NOT NULL";
-#undef RAGTIME_DOCUMENT_COLUMNS
+    "d.store_id, d.file_id, d.status, d.error_code, d.error_message, d.attributes, d.path, d.batch_id, d.chunk_size,"
+    " d.chunk_overlap, d.created_at, d.usage_bytes, d.chunk_count, f.filename, f.sha256, d.title, d.embedded";
 Result<DocumentRecord> read_document(Columns& columns);
 Result<DocumentRecord> read_document(const Statement& row);
 Result<void> insert_document_row(Connection& connection, const DocumentRecord& document);

@@ -136,7 +136,17 @@ CREATE TABLE embedding_totals (
 INSERT INTO embedding_totals VALUES (0, 0, 0);
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+// What a start needs to know of a document's chunks, without a look at their rows.
+constexpr const char* kVersion3 = R"sql(
+ALTER TABLE documents ADD COLUMN first_chunk INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE documents ADD COLUMN embedded INTEGER NOT NULL DEFAULT 0;
+UPDATE documents SET
+  first_chunk = (SELECT MIN(c.id) FROM chunks c WHERE c.document = documents.seq),
+  embedded = EXISTS (SELECT 1 FROM chunks c WHERE c.document = documents.seq AND c.embedding IS NOT NULL)
+WHERE EXISTS (SELECT 1 FROM chunks c WHERE c.document = documents.seq);
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 Result<std::int64_t> version_of(Connection& connection) {
   RAGTIME_TRY(const auto version, connection.integer("PRAGMA user_version"));

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "storage/columns_json.h"
 #include "storage/rows.h"
 #include "storage/sqlite_database.h"
@@ -25,6 +27,18 @@ ChunkRecord read_chunk(Columns& columns) {
   record.chunk.heading_path = columns.text();
   record.chunk.tokens = columns.small();
   return record;
+}
+
+Result<DocumentChunks> read_document_chunks(const Statement& row) {
+  Columns columns(row);
+  DocumentChunks document;
+  document.file_id = columns.text();
+  document.filename = columns.text();
+  RAGTIME_TRY(document.attributes, decode_attributes(columns.text()));
+  document.chunks.first = columns.integer();
+  document.chunks.last = document.chunks.first + columns.integer() - 1;
+  document.embedded = columns.integer() != 0;
+  return document;
 }
 
 struct DocumentKey {
@@ -102,27 +116,34 @@ std::int64_t usage_of(const std::vector<ChunkRecord>& chunks) {
   return static_cast<std::int64_t>(bytes);
 }
 
+bool any_embedded(const std::vector<ChunkRecord>& chunks) {
+  return std::any_of(chunks.begin(), chunks.end(), [](const ChunkRecord& chunk) { return !chunk.embedding.empty(); });
+}
+
 // Attributes set while the document was being indexed are newer than the ones its indexing began with.
-Result<void> complete_document(Connection& connection, const DocumentKey& key, const Database::CommitDocument& commit) {
+Result<void> complete_document(Connection& connection, const DocumentKey& key, const Database::CommitDocument& commit,
+                               const std::vector<std::int64_t>& ids) {
   const DocumentRecord& document = commit.document;
   return connection.execute(
       "UPDATE documents SET attributes = CASE status WHEN 0 THEN attributes ELSE ? END, status = 1, error_code = '',"
-      " error_message = '', title = ?, chunk_size = ?, chunk_overlap = ?, usage_bytes = ?, chunk_count = ?"
-      " WHERE seq = ?",
+      " error_message = '', title = ?, chunk_size = ?, chunk_overlap = ?, usage_bytes = ?, chunk_count = ?,"
+      " first_chunk = ?, embedded = ? WHERE seq = ?",
       encode_attributes(document.attributes), document.title, document.chunk_size, document.chunk_overlap,
-      usage_of(commit.chunks), static_cast<std::int64_t>(commit.chunks.size()), key.document);
+      usage_of(commit.chunks), static_cast<std::int64_t>(commit.chunks.size()), ids.empty() ? 0 : ids.front(),
+      any_embedded(commit.chunks), key.document);
 }
 
 // Consecutive chunks mostly share a document: its columns are decoded once.
 class ChunkScan {
  public:
-  ChunkScan(Connection& connection, std::string_view store_id)
+  ChunkScan(Connection& connection, std::string_view store_id, const ChunkRange& range)
       : statement_(connection, "SELECT " + std::string(kChunkColumns) + ", c.embedding, " +
-                                   std::string(kDocumentColumnsOfChunk) +
+                                   std::string(kDocumentColumns) +
                                    " FROM chunks c CROSS JOIN documents d ON d.seq = c.document"
                                    " CROSS JOIN files f ON f.id = d.file_id"
-                                   " WHERE c.store = (SELECT seq FROM stores WHERE id = ?) ORDER BY c.id") {
-    statement_.bind(store_id);
+                                   " WHERE c.store = (SELECT seq FROM stores WHERE id = ?) AND c.id BETWEEN ? AND ?"
+                                   " ORDER BY c.id") {
+    statement_.bind(store_id, range.first, range.last);
   }
 
   template <class Visit>
@@ -151,15 +172,36 @@ Result<std::vector<std::int64_t>> SqliteDatabase::commit_document(const CommitDo
   return write([&](Connection& connection) -> Result<std::vector<std::int64_t>> {
     RAGTIME_TRY(const auto key, place_document(connection, commit));
     RAGTIME_TRY(auto ids, replace_chunks(connection, key, commit));
-    RAGTIME_TRY_DONE(complete_document(connection, key, commit));
+    RAGTIME_TRY_DONE(complete_document(connection, key, commit, ids));
     RAGTIME_TRY_DONE(remember_embedding_rows(connection, commit.embeddings));
     return ids;
   });
 }
 
 Result<void> SqliteDatabase::scan_chunks(
-    std::string_view store_id, const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) {
-  return read([&](Connection& connection) { return ChunkScan(connection, store_id).run(visit); });
+    std::string_view store_id, const ChunkRange& range,
+    const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) {
+  return read([&](Connection& connection) { return ChunkScan(connection, store_id, range).run(visit); });
+}
+
+Result<std::vector<DocumentChunks>> SqliteDatabase::list_document_chunks(std::string_view store_id) {
+  return read([&](Connection& connection) -> Result<std::vector<DocumentChunks>> {
+    Statement statement(connection,
+                        "SELECT d.file_id, f.filename, d.attributes, d.first_chunk, d.chunk_count, d.embedded"
+                        " FROM documents d CROSS JOIN files f ON f.id = d.file_id"
+                        " WHERE d.store_id = ? AND d.status = 1 AND d.chunk_count > 0");
+    RAGTIME_TRY(auto documents, read_all(statement.bind(store_id), read_document_chunks));
+    const auto earlier = [](const auto& a, const auto& b) { return a.chunks.first < b.chunks.first; };
+    std::sort(documents.begin(), documents.end(), earlier);
+    return documents;
+  });
+}
+
+Result<std::int64_t> SqliteDatabase::newest_chunk_id() {
+  return read([&](Connection& connection) -> Result<std::int64_t> {
+    RAGTIME_TRY(const auto id, connection.integer("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'"));
+    return id.value_or(0);
+  });
 }
 
 Result<std::vector<ChunkRecord>> SqliteDatabase::get_chunks(const std::vector<std::int64_t>& ids) {

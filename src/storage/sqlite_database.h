@@ -70,8 +70,10 @@ class SqliteDatabase final : public Database {
   Result<std::vector<DocumentRecord>> unfinished_documents() override;
 
   Result<void> scan_chunks(
-      std::string_view store_id,
+      std::string_view store_id, const ChunkRange& range,
       const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) override;
+  Result<std::vector<DocumentChunks>> list_document_chunks(std::string_view store_id) override;
+  Result<std::int64_t> newest_chunk_id() override;
   Result<std::vector<ChunkRecord>> get_chunks(const std::vector<std::int64_t>& ids) override;
 
   Result<void> insert_batch(const BatchRecord& batch, const std::vector<DocumentRecord>& documents) override;

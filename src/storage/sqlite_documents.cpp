@@ -114,8 +114,8 @@ Result<void> SqliteDatabase::fail_document(std::string_view store_id, std::strin
     RAGTIME_TRY_DONE(connection.execute("DELETE FROM chunks WHERE document = ?", *document));
     RAGTIME_TRY_DONE(connection.execute("DELETE FROM document_texts WHERE document = ?", *document));
     return connection.execute(
-        "UPDATE documents SET status = ?, error_code = ?, error_message = ?, usage_bytes = 0, chunk_count = 0"
-        " WHERE seq = ? AND status <> ?",
+        "UPDATE documents SET status = ?, error_code = ?, error_message = ?, usage_bytes = 0, chunk_count = 0,"
+        " first_chunk = 0, embedded = 0 WHERE seq = ? AND status <> ?",
         static_cast<int>(status), error_code, error_message, *document, static_cast<int>(DocumentStatus::cancelled));
   });
 }

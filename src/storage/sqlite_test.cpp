@@ -189,13 +189,31 @@ TEST_F(SqliteTest, NewerSchemaIsRefused) {
 TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
   VectorStoreRecord store;
   store.id = "vs_1";
-  ASSERT_TRUE(open_sqlite(file_).value()->insert_store(store).has_value());
+  Database::CommitDocument commit;
+  commit.file = FileRecord();
+  commit.file->id = commit.document.file_id = "file-1";
+  commit.document.store_id = "vs_1";
+  commit.chunks.resize(3);
+  commit.chunks[1].embedding = {1, 0};
+  {
+    const auto database = std::move(open_sqlite(file_).value());
+    ASSERT_TRUE(database->insert_store(store).has_value());
+    ASSERT_TRUE(database->commit_document(commit).has_value());
+    ASSERT_TRUE(database->commit_document(commit).has_error());  // The file is there already: ids stay unused.
+  }
   ASSERT_TRUE(connect()
-                  ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals; PRAGMA user_version = 1")
+                  ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals;"
+                                   "ALTER TABLE documents DROP COLUMN first_chunk;"
+                                   "ALTER TABLE documents DROP COLUMN embedded; PRAGMA user_version = 1")
                   .has_value());
   auto database = open_sqlite(file_);
   ASSERT_TRUE(database.has_value()) << database.error().message;
   EXPECT_EQ((*database)->all_stores().value().size(), 1u);
+  const auto documents = (*database)->list_document_chunks("vs_1").value();
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(documents[0].chunks.first, 1);
+  EXPECT_EQ(documents[0].chunks.last, 3);
+  EXPECT_TRUE(documents[0].embedded);
   EmbeddingUse use;
   use.fresh = {{"key", {1, 2}}};
   EXPECT_TRUE((*database)->remember_embeddings(use).has_value());
@@ -293,7 +311,7 @@ TEST_F(SqliteTest, KilledProcessLosesNothingAcknowledgedAndLeavesNothingHalf) {
     }
     std::map<std::string, int> chunks;
     ASSERT_TRUE(database
-                    ->scan_chunks("vs",
+                    ->scan_chunks("vs", ChunkRange(),
                                   [&](const ChunkRecord& chunk, const DocumentRecord&) -> Result<void> {
                                     ++chunks[chunk.file_id];
                                     return {};

@@ -1,12 +1,14 @@
 #include "text/analyzer.h"
 
+#include <array>
+#include <iterator>
 #include <memory>
-#include <mutex>
 
 #include <libstemmer.h>
 #include <unicode/brkiter.h>
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/translit.h>
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 
@@ -95,6 +97,53 @@ ThreadTools& thread_tools() {
   return tools;
 }
 
+// Simplified forms of traditional characters of the Basic Multilingual Plane. ICU's transliterator takes microseconds
+// a character; this table is made from it once.
+class SimplifiedForms {
+ public:
+  static constexpr char32_t kFirst = 0x3400;
+  static constexpr char32_t kEnd = 0xA000;
+
+  SimplifiedForms() {
+    UErrorCode status = U_ZERO_ERROR;
+    const std::unique_ptr<icu::Transliterator> transliterator(
+        icu::Transliterator::createInstance("Traditional-Simplified", UTRANS_FORWARD, status));
+    RAGTIME_CHECK(U_SUCCESS(status));
+    icu::UnicodeString lines;
+    for (char32_t c = kFirst; c < kEnd; ++c) lines.append(static_cast<UChar32>(c)).append(u'\n');
+    transliterator->transliterate(lines);
+    RAGTIME_CHECK(lines.length() == static_cast<std::int32_t>(2 * forms_.size()));
+    for (std::size_t i = 0; i < forms_.size(); ++i) forms_[i] = lines[static_cast<std::int32_t>(2 * i)];
+  }
+
+  char16_t of(char32_t c) const { return forms_[c - kFirst]; }
+
+ private:
+  std::array<char16_t, kEnd - kFirst> forms_{};
+};
+
+// In place: every form takes as many bytes as before, three.
+void simplify(std::string& utf8) {
+  constexpr unsigned char kFirstLead = 0xE3;
+  constexpr unsigned char kLastLead = 0xE9;
+  for (std::size_t at = 0; at < utf8.size();) {
+    const std::size_t begin = at;
+    const auto lead = static_cast<unsigned char>(utf8[at]);
+    if (lead < kFirstLead || lead > kLastLead) {
+      ++at;
+      continue;
+    }
+    const char32_t c = next_code_point(utf8, at);
+    if (at != begin + 3 || c < SimplifiedForms::kFirst || c >= SimplifiedForms::kEnd) continue;
+    static const SimplifiedForms forms;
+    const char16_t form = forms.of(c);
+    if (form == c || form < SimplifiedForms::kFirst || form >= SimplifiedForms::kEnd) continue;
+    utf8[begin] = static_cast<char>(0xE0 | form >> 12);
+    utf8[begin + 1] = static_cast<char>(0x80 | (form >> 6 & 0x3F));
+    utf8[begin + 2] = static_cast<char>(0x80 | (form & 0x3F));
+  }
+}
+
 // What a code point means to the scanner.
 enum class CharClass { other, word, cjk, complex };
 
@@ -123,7 +172,9 @@ CharClass class_at(std::string_view text, std::size_t position, std::size_t& nex
 
 class Scanner {
  public:
-  Scanner(std::string_view text, std::vector<std::string>& terms) : text_(text), terms_(terms) {}
+  // Wholes are the terms that do not stand next to the others; both may go to the same place.
+  Scanner(std::string_view text, std::vector<std::string>& terms, std::vector<std::string>& wholes)
+      : text_(text), terms_(terms), wholes_(wholes) {}
 
   void run() {
     while (position_ < text_.size()) {
@@ -224,31 +275,30 @@ class Scanner {
 
   void emit_compound(const std::string& whole) {
     if (parts_.size() > 1) {
-      emit(tools_.folded(whole));
-      if (emit_number_prefixes(whole)) return;
+      const bool is_number = whole.find_first_not_of("0123456789.") == std::string::npos;
+      emit(tools_.folded(whole), is_number ? terms_ : wholes_);
+      if (is_number) return emit_number_prefixes(whole);
     }
     for (const std::string& part : parts_) emit_word(part);
   }
 
   // "1.2.3" gives "1.2" too; the lone digits would only be noise.
-  bool emit_number_prefixes(const std::string& whole) {
-    if (whole.find_first_not_of("0123456789.") != std::string::npos) return false;
+  void emit_number_prefixes(const std::string& whole) {
     std::size_t dot = whole.find('.');
     for (dot = whole.find('.', dot + 1); dot != std::string::npos; dot = whole.find('.', dot + 1)) {
-      emit(whole.substr(0, dot));
+      emit(whole.substr(0, dot), wholes_);
     }
-    return true;
   }
 
   void emit_word(const std::string& word) {
-    emit(tools_.stemmed(tools_.folded(word)));
+    emit(tools_.stemmed(tools_.folded(word)), terms_);
     std::size_t begin = 0;
     for (std::size_t i = 1; i < word.size(); ++i) {
       if (!camel_boundary(word, i)) continue;
-      emit(tools_.stemmed(tools_.folded(std::string_view(word).substr(begin, i - begin))));
+      emit(tools_.stemmed(tools_.folded(std::string_view(word).substr(begin, i - begin))), wholes_);
       begin = i;
     }
-    if (begin > 0) emit(tools_.stemmed(tools_.folded(std::string_view(word).substr(begin))));
+    if (begin > 0) emit(tools_.stemmed(tools_.folded(std::string_view(word).substr(begin))), wholes_);
   }
 
   // "userName" and "HTTPServer" are cut before N and S.
@@ -264,7 +314,7 @@ class Scanner {
   void emit_cjk(std::string_view run) {
     const icu::UnicodeString units = icu::UnicodeString::fromUTF8({run.data(), static_cast<std::int32_t>(run.size())});
     tools_.for_each_word(units, [&](const icu::UnicodeString& word) {
-      if (word.countChar32() != 2) emit_units(word);
+      if (word.countChar32() != 2) emit_units(word, wholes_);
     });
     emit_bigrams(run);
   }
@@ -276,7 +326,7 @@ class Scanner {
     while (middle < run.size()) {
       std::size_t end = middle;
       next_code_point(run, end);
-      emit(std::string(run.substr(begin, end - begin)));
+      emit(std::string(run.substr(begin, end - begin)), terms_);
       begin = middle;
       middle = end;
     }
@@ -285,39 +335,63 @@ class Scanner {
   // Thai, Khmer and other scripts without spaces.
   void emit_complex(std::string_view run) {
     const icu::UnicodeString units = icu::UnicodeString::fromUTF8({run.data(), static_cast<std::int32_t>(run.size())});
-    tools_.for_each_word(units, [&](const icu::UnicodeString& word) { emit_units(word); });
+    tools_.for_each_word(units, [&](const icu::UnicodeString& word) { emit_units(word, terms_); });
   }
 
-  void emit_units(const icu::UnicodeString& word) {
+  static void emit_units(const icu::UnicodeString& word, std::vector<std::string>& to) {
     std::string utf8;
     word.toUTF8String(utf8);
-    emit(std::move(utf8));
+    emit(std::move(utf8), to);
   }
 
-  void emit(std::string term) {
+  static void emit(std::string term, std::vector<std::string>& to) {
     if (term.size() > kTermBytesMax) term.resize(truncate_utf8(term, kTermBytesMax).size());
-    if (!term.empty()) terms_.push_back(std::move(term));
+    if (!term.empty()) to.push_back(std::move(term));
   }
 
   std::string_view text_;
   std::vector<std::string>& terms_;
+  std::vector<std::string>& wholes_;
   std::size_t position_ = 0;
   std::vector<std::string> parts_;
   ThreadTools& tools_ = thread_tools();
 };
 
+void scan(std::string_view utf8, std::vector<std::string>& terms, std::vector<std::string>& wholes) {
+  terms.reserve(utf8.size() / 5);
+  if (is_ascii(utf8)) return Scanner(utf8, terms, wholes).run();
+  std::string compatible = thread_tools().compatible(utf8);
+  simplify(compatible);
+  Scanner(compatible, terms, wholes).run();
+}
+
 }  // namespace
 
 std::vector<std::string> analyze(std::string_view utf8) {
   std::vector<std::string> terms;
-  terms.reserve(utf8.size() / 5);
-  if (is_ascii(utf8)) {
-    Scanner(utf8, terms).run();
-    return terms;
-  }
-  const std::string compatible = thread_tools().compatible(utf8);
-  Scanner(compatible, terms).run();
+  scan(utf8, terms, terms);
   return terms;
+}
+
+std::vector<std::string> index_terms(std::string_view utf8) {
+  std::vector<std::string> terms;
+  std::vector<std::string> wholes;
+  scan(utf8, terms, wholes);
+  terms.insert(terms.end(), std::make_move_iterator(wholes.begin()), std::make_move_iterator(wholes.end()));
+  return terms;
+}
+
+std::vector<std::string> phrase_terms(std::string_view utf8) {
+  std::vector<std::string> terms;
+  std::vector<std::string> wholes;
+  scan(utf8, terms, wholes);
+  return terms.empty() && wholes.size() == 1 ? wholes : terms;
+}
+
+std::string fold(std::string_view utf8) {
+  std::string folded = thread_tools().folded(utf8);
+  simplify(folded);
+  return folded;
 }
 
 }  // namespace ragtime::text

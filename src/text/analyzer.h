@@ -2,8 +2,8 @@
 //
 // Latin words are NFKC-folded, lower-cased and stemmed (Snowball English); identifiers such as `ef_construction` or
 // `ERR-4012` give the whole and their parts; Chinese gives ICU words, those of one character included, and character
-// bigrams (a word of two characters counts once); full-width forms fold to half-width. Documents and queries use the
-// same analysis.
+// bigrams (a word of two characters counts once); full-width forms fold to half-width, traditional characters to
+// simplified ones. Documents and queries use the same analysis.
 // Thread safety: every member may be called from any thread.
 #pragma once
 
@@ -15,6 +15,17 @@ namespace ragtime::text {
 
 // The terms of a text in order, repeated as often as they occur.
 std::vector<std::string> analyze(std::string_view utf8);
+
+// The same terms for a search index: first those that stand next to each other where the text does, words, parts of
+// identifiers, bigrams; then the wholes of identifiers and the Chinese words.
+std::vector<std::string> index_terms(std::string_view utf8);
+
+// The terms that stand next to each other in index_terms() of every text with this phrase in it. Where the phrase is
+// a single Chinese character, that.
+std::vector<std::string> phrase_terms(std::string_view utf8);
+
+// The text with case, compatibility forms and traditional characters folded, as terms are.
+std::string fold(std::string_view utf8);
 
 struct Span {
   std::size_t begin = 0;  // Byte offsets; end is exclusive.

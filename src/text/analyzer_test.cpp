@@ -69,6 +69,33 @@ TEST(Analyzer, FullAndHalfWidthFormsAgree) {
   EXPECT_EQ(analyze("ｶﾀｶﾅ"), analyze("カタカナ"));
 }
 
+TEST(Analyzer, TraditionalAndSimplifiedAgree) {
+  EXPECT_EQ(analyze("機器學習與資料庫"), analyze("机器学习与资料库"));
+  EXPECT_EQ(analyze("GPU 加速計算"), analyze("GPU 加速计算"));
+  EXPECT_EQ(fold("臺灣 ＡＢＣ"), "台湾 abc");
+}
+
+TEST(Analyzer, IndexTermsPutWhatIsAdjacentFirst) {
+  EXPECT_THAT(index_terms("the ERR-4012 page"), ElementsAre("the", "err", "4012", "page", "err-4012"));
+  EXPECT_THAT(index_terms("使用GPU加速器"), ElementsAre("使用", "gpu", "加速", "速器", "加速器"));
+  EXPECT_THAT(index_terms("一只猫"), testing::IsSupersetOf({"一只", "只猫"}));
+  for (const std::string_view text : {"a LexicalIndex of 1.2.3", "ภาษาไทย 大学生 ef_construction"}) {
+    EXPECT_THAT(index_terms(text), testing::UnorderedElementsAreArray(analyze(text)));
+  }
+}
+
+TEST(Analyzer, PhraseTermsAreThoseOfTheText) {
+  for (const std::string_view phrase :
+       {"ERR-4012", "the state-of-the-art", "加速器", "GPU加速器", "1.2.3 beta", "LexicalIndex"}) {
+    const auto terms = phrase_terms(phrase);
+    const auto text = index_terms("它的 " + std::string(phrase) + " 在此");
+    EXPECT_FALSE(terms.empty());
+    EXPECT_NE(std::search(text.begin(), text.end(), terms.begin(), terms.end()), text.end()) << phrase;
+  }
+  EXPECT_THAT(phrase_terms("猫"), ElementsAre("猫"));
+  EXPECT_THAT(phrase_terms("?!"), IsEmpty());
+}
+
 TEST(Analyzer, OtherScripts) {
   EXPECT_THAT(analyze("Ärger CAFÉ Straße"), ElementsAre("ärger", "café", "strass"));
   EXPECT_THAT(analyze("Привет"), ElementsAre("привет"));

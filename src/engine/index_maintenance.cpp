@@ -1,0 +1,144 @@
+#include "engine/index_maintenance.h"
+
+#include <chrono>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace ragtime::engine {
+namespace {
+
+constexpr std::size_t kStoresWaitingMax = 100'000;
+
+async::ThreadPoolConfig one_thread() {
+  async::ThreadPoolConfig config;
+  config.name = "maintenance";
+  config.threads = 1;
+  config.queue_max = kStoresWaitingMax;
+  return config;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace
+
+IndexMaintenance::IndexMaintenance(IndexMaintenanceConfig config, telemetry::Metrics* metrics, telemetry::Logger* log)
+    : config_(std::move(config)), log_(log), thread_(one_thread()) {
+  if (metrics == nullptr) return;
+  merges_ = &metrics->counter("ragtime_index_merges_total", "Merges of a store's indexes.");
+  merge_seconds_ = &metrics->counter("ragtime_index_merge_seconds_total", "Time spent in merges.");
+  snapshots_ = &metrics->counter("ragtime_index_snapshots_total", "Snapshots of indexes written.");
+  snapshot_failures_ =
+      &metrics->counter("ragtime_index_snapshot_failures_total", "Snapshots of indexes that could not be written.");
+}
+
+StoreSnapshot IndexMaintenance::snapshot_of(const StoreIndex& store) const {
+  return StoreSnapshot(config_.directory / store.id(), store.id());
+}
+
+void IndexMaintenance::warn(std::string_view event, const std::filesystem::path& file, const Error& error) const {
+  if (log_ != nullptr) log_->warning(event, {{"file", file.string()}, {"error", error.message}});
+}
+
+void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
+  if (!store->merge_due() || stopping_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (forgotten_.contains(store->id()) || !queued_.insert(store->id()).second) return;
+  }
+  // A full queue leaves the merge to a later change.
+  if (!thread_.post([this, store] { work_on(store); })) done(store->id());
+}
+
+void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
+  const bool wanted = !stopping_ && !is_forgotten(store->id()) && store->merge_due();
+  try {
+    if (wanted) merge(*store);
+  } catch (const std::exception& failure) {  // Out of memory: the index stays as it is.
+    if (log_ != nullptr) log_->error("index_merge_failed", {{"store", store->id()}, {"error", failure.what()}});
+  }
+  done(store->id());
+  if (store->changed_since_merge()) consider(store);
+}
+
+void IndexMaintenance::merge(StoreIndex& store) {
+  const auto begin = std::chrono::steady_clock::now();
+  const MergedBases merged = store.merge();
+  if (merges_ != nullptr) {
+    merges_->add();
+    merge_seconds_->add(seconds_since(begin));
+  }
+  const bool saved = !config_.directory.empty() && store.chunks() >= config_.snapshot_chunks;
+  if (saved && !stopping_ && !is_forgotten(store.id())) save(store, merged);
+}
+
+void IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
+  const auto saved = snapshot_of(store).save(merged, config_.lexical);
+  if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
+  if (snapshots_ != nullptr) (saved.has_error() ? snapshot_failures_ : snapshots_)->add();
+}
+
+void IndexMaintenance::done(const std::string& store_id) {
+  const std::lock_guard lock(mutex_);
+  queued_.erase(store_id);
+  if (queued_.empty()) idle_.notify_all();
+}
+
+bool IndexMaintenance::is_forgotten(const std::string& store_id) {
+  const std::lock_guard lock(mutex_);
+  return forgotten_.contains(store_id);
+}
+
+void IndexMaintenance::forget(const std::shared_ptr<StoreIndex>& store) {
+  const std::string task = "forget " + store->id();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!forgotten_.insert(store->id()).second) return;
+    queued_.insert(task);
+  }
+  // After the merge that may be writing them now, on the same thread. What is missed here is an orphan at the next
+  // start.
+  const bool posted = thread_.post([this, store, task] {
+    if (!config_.directory.empty()) snapshot_of(*store).remove();
+    done(task);
+  });
+  if (!posted) done(task);
+}
+
+std::optional<index::LexicalIndex> IndexMaintenance::load_lexical(const StoreIndex& store,
+                                                                  std::int64_t newest_chunk_id) const {
+  if (config_.directory.empty()) return std::nullopt;
+  return snapshot_of(store).load_lexical(
+      config_.lexical, newest_chunk_id,
+      [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); });
+}
+
+std::optional<index::VectorIndex> IndexMaintenance::load_vectors(const StoreIndex& store, std::size_t dimensions,
+                                                                 const index::VectorIndexOptions& options,
+                                                                 std::int64_t newest_chunk_id) const {
+  const std::string model = store.embedding_model();
+  if (config_.directory.empty() || model.empty()) return std::nullopt;
+  return snapshot_of(store).load_vectors(
+      model, dimensions, options, newest_chunk_id,
+      [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); });
+}
+
+void IndexMaintenance::remove_orphans(const std::unordered_set<std::string>& store_ids) const {
+  if (config_.directory.empty()) return;
+  std::error_code code;
+  std::filesystem::directory_iterator entries(config_.directory, code);
+  for (; !code && entries != std::filesystem::directory_iterator(); entries.increment(code)) {
+    std::error_code ignored;
+    const std::filesystem::path path = entries->path();
+    if (!store_ids.contains(path.filename().string())) std::filesystem::remove_all(path, ignored);
+  }
+}
+
+void IndexMaintenance::settle() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return queued_.empty(); });
+}
+
+}  // namespace ragtime::engine

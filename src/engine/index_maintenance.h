@@ -1,0 +1,77 @@
+// IndexMaintenance: merges indexes and writes their snapshots, on a thread of its own, one store at a time.
+//
+// Not on the compute pool, where a merge of minutes would take a searcher's place. Destruction lets the merge in
+// progress end and begins no other. Thread safety: every member may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+
+#include "async/thread_pool.h"
+#include "engine/store_index.h"
+#include "engine/store_snapshot.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace ragtime::engine {
+
+struct IndexMaintenanceConfig {
+  std::filesystem::path directory;  // Of all snapshots; empty: none are written.
+  std::size_t snapshot_chunks = 0;  // Stores with fewer chunks are rebuilt from their rows at start.
+  index::LexicalOptions lexical;
+};
+
+class IndexMaintenance {
+ public:
+  // `metrics` and `log` may be null; they outlive this.
+  IndexMaintenance(IndexMaintenanceConfig config, telemetry::Metrics* metrics, telemetry::Logger* log);
+  ~IndexMaintenance() { stopping_ = true; }
+  IndexMaintenance(const IndexMaintenance&) = delete;
+  IndexMaintenance& operator=(const IndexMaintenance&) = delete;
+
+  // Merges the store soon, if that is due.
+  void consider(const std::shared_ptr<StoreIndex>& store);
+  // Deletes the store's snapshots soon, and writes none any more.
+  void forget(const std::shared_ptr<StoreIndex>& store);
+
+  // Nothing to be used when snapshots are off.
+  std::optional<index::LexicalIndex> load_lexical(const StoreIndex& store, std::int64_t newest_chunk_id) const;
+  std::optional<index::VectorIndex> load_vectors(const StoreIndex& store, std::size_t dimensions,
+                                                 const index::VectorIndexOptions& options,
+                                                 std::int64_t newest_chunk_id) const;
+  // Deletes the snapshots of stores that are not among `store_ids`.
+  void remove_orphans(const std::unordered_set<std::string>& store_ids) const;
+
+  // Returns when all that was due has been done.
+  void settle();
+
+ private:
+  StoreSnapshot snapshot_of(const StoreIndex& store) const;
+  void work_on(const std::shared_ptr<StoreIndex>& store);
+  void merge(StoreIndex& store);
+  void save(StoreIndex& store, const MergedBases& merged);
+  void done(const std::string& store_id);
+  bool is_forgotten(const std::string& store_id);
+  void warn(std::string_view event, const std::filesystem::path& file, const Error& error) const;
+
+  const IndexMaintenanceConfig config_;
+  telemetry::Logger* const log_;
+  telemetry::Counter* merges_ = nullptr;
+  telemetry::Counter* merge_seconds_ = nullptr;
+  telemetry::Counter* snapshots_ = nullptr;
+  telemetry::Counter* snapshot_failures_ = nullptr;
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::unordered_set<std::string> queued_;     // Stores waiting or in work; guarded by mutex_.
+  std::unordered_set<std::string> forgotten_;  // Guarded by mutex_.
+  async::ThreadPool thread_;                   // Last: it uses the others.
+};
+
+}  // namespace ragtime::engine

@@ -1,0 +1,54 @@
+// StoreSnapshot: the bases of a store's indexes on disk, so that a start need not read what they hold.
+//
+// `lexical.snapshot` and `vectors.snapshot` in a directory of the store's, mode 0700. Each says in its column "origin"
+// what it was made from: the store, and the analysis and options of the terms or the model of the vectors. One that is
+// damaged, of anything else, or newer than the database, is reported, deleted and never used: the rows have everything.
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "engine/store_index.h"
+#include "index/lexical_index.h"
+#include "index/vector_index.h"
+
+namespace ragtime::engine {
+
+class StoreSnapshot {
+ public:
+  // Called with the file that is not used, and why.
+  using Report = std::function<void(const std::filesystem::path&, const Error&)>;
+
+  StoreSnapshot(std::filesystem::path directory, std::string store_id);
+
+  // Writes what is there. Errors: unavailable (disk), naming the file.
+  Result<void> save(const MergedBases& bases, const index::LexicalOptions& options) const;
+
+  // Nothing when there is none to be used. `newest_chunk_id`: see Database.
+  std::optional<index::LexicalIndex> load_lexical(const index::LexicalOptions& options, std::int64_t newest_chunk_id,
+                                                  const Report& report) const;
+  std::optional<index::VectorIndex> load_vectors(const std::string& model, std::size_t dimensions,
+                                                 const index::VectorIndexOptions& options, std::int64_t newest_chunk_id,
+                                                 const Report& report) const;
+
+  // Deletes the directory. Errors are left to the next start, which removes what belongs to no store.
+  void remove() const;
+
+ private:
+  std::filesystem::path lexical_file() const { return directory_ / "lexical.snapshot"; }
+  std::filesystem::path vector_file() const { return directory_ / "vectors.snapshot"; }
+  std::string lexical_origin(const index::LexicalOptions& options) const;
+  std::string vector_origin(std::string_view model, std::size_t dimensions) const;
+
+  std::filesystem::path directory_;
+  std::string store_id_;
+};
+
+}  // namespace ragtime::engine

@@ -1,0 +1,259 @@
+#include "index/hnsw_builder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string_view>
+
+#include "base/check.h"
+
+namespace ragtime::index {
+namespace {
+
+constexpr std::size_t kBuildBreadth = 128;
+// Room for links while building, against their end size.
+constexpr double kLinkRoom = 1.5;
+constexpr std::size_t kLevelsMost = 16;
+constexpr std::size_t kPrefetched = 4;
+
+std::size_t hash_bytes(const std::uint8_t* bytes, std::size_t size) {
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(bytes), size});
+}
+
+}  // namespace
+
+HnswBuilder::HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64_t seed)
+    : frame_(frame), blocks_(blocks), kernels_(best_vector_kernels()), random_(seed) {
+  const auto room = static_cast<std::size_t>(static_cast<double>(blocks.links_max()) * kLinkRoom);
+  stride_ = room + 1;
+  expanded_.resize(room);
+  expanded_codes_ = AlignedColumn<std::int8_t>(room * frame.coordinates());
+  rotated_.resize(frame.coordinates());
+}
+
+void HnswBuilder::build() {
+  find_twins();
+  if (order_.empty()) return;
+  std::shuffle(order_.begin(), order_.end(), random_);
+  assign_levels();
+  links_.assign(blocks_.size() * stride_, 0);
+  for (; inserted_ < order_.size(); ++inserted_) insert(order_[inserted_], level_[inserted_]);
+  finish_links();
+  reach_all();
+}
+
+void HnswBuilder::find_twins() {
+  const std::size_t half = blocks_.half();
+  const std::size_t compared = half + sizeof(HnswBlocks::Factors);
+  const auto equal = [&](std::uint32_t a, std::uint32_t b) {
+    return std::memcmp(blocks_.high(a), blocks_.high(b), compared) == 0 &&
+           std::memcmp(blocks_.low(a), blocks_.low(b), half) == 0;
+  };
+  std::vector<std::pair<std::size_t, std::uint32_t>> hashes(blocks_.size());
+  for (std::uint32_t i = 0; i < hashes.size(); ++i) hashes[i] = {hash_bytes(blocks_.high(i), compared), i};
+  std::sort(hashes.begin(), hashes.end());
+  for (std::size_t from = 0, to = 0; from < hashes.size(); from = to) {
+    while (to < hashes.size() && hashes[to].first == hashes[from].first) ++to;
+    const std::uint32_t first = hashes[from].second;
+    order_.push_back(first);
+    for (std::size_t i = from + 1; i < to; ++i) {
+      if (equal(first, hashes[i].second)) {
+        twins_.push_back({first, hashes[i].second});
+      } else {
+        order_.push_back(hashes[i].second);
+      }
+    }
+  }
+  std::sort(order_.begin(), order_.end());
+  std::sort(twins_.begin(), twins_.end(), [](const Twin& a, const Twin& b) {
+    return a.first != b.first ? a.first < b.first : a.ordinal < b.ordinal;
+  });
+}
+
+// The first one reaches the highest level: walks begin there.
+void HnswBuilder::assign_levels() {
+  const double scale = 1 / std::log(static_cast<double>(blocks_.links_max()) / 2);
+  std::uniform_real_distribution<double> uniform(1e-9, 1.0);
+  level_.resize(order_.size());
+  std::uint8_t highest = 1;
+  for (std::uint8_t& level : level_) {
+    level = static_cast<std::uint8_t>(std::min(-std::log(uniform(random_)) * scale, double{kLevelsMost}));
+    highest = std::max(highest, level);
+  }
+  level_[0] = highest;
+  levels_.resize(highest);
+  for (HnswLevel& level : levels_) level.stride = blocks_.links_max() / 2 + 1;
+}
+
+HnswBuilder::Links HnswBuilder::links_of(std::size_t level) {
+  if (level == 0) return {links_.data(), stride_, stride_ - 1, blocks_.links_max(), nullptr};
+  HnswLevel& upper = levels_[level - 1];
+  return {upper.links.data(), upper.stride, upper.stride - 1, upper.stride - 1, upper.ordinals.data()};
+}
+
+GraphLayer HnswBuilder::layer_of(std::size_t level) {
+  if (level > 0) return levels_[level - 1].layer();
+  return {links_.data(), stride_, nullptr, blocks_.size()};
+}
+
+std::uint32_t HnswBuilder::add_to_level(std::size_t level, std::uint32_t ordinal, std::uint32_t below) {
+  HnswLevel& upper = levels_[level - 1];
+  upper.ordinals.push_back(ordinal);
+  upper.below.push_back(below);
+  upper.links.resize(upper.links.size() + upper.stride);
+  return static_cast<std::uint32_t>(upper.ordinals.size() - 1);
+}
+
+void HnswBuilder::insert(std::uint32_t ordinal, std::size_t level) {
+  frame_.decode_rotated(blocks_.high(ordinal), blocks_.low(ordinal), blocks_.factors(ordinal).fine_scale, rotated_);
+  QueryCode query = frame_.prepare_rotated(rotated_);
+  query.base = blocks_.factors(ordinal).add;
+  std::vector<std::uint32_t> entries{0};
+  std::vector<std::vector<Candidate>> found(level + 1);
+  for (std::size_t at = levels_.size() + 1; inserted_ > 0 && at-- > 0;) {
+    const GraphLayer layer = layer_of(at);
+    walk_.begin(layer, at <= level ? kBuildBreadth : 4);
+    for (const std::uint32_t node : entries) walk_.enter(blocks_, layer, query, node);
+    walk_.run(blocks_, layer, query);
+    entries.clear();
+    for (std::size_t i = 0; i < walk_.pool().size(); ++i) {
+      if (at <= level) found[at].push_back(walk_.pool()[i]);
+      if (at > 0 && i < 4) entries.push_back(levels_[at - 1].below[walk_.pool()[i].node]);
+    }
+  }
+  std::uint32_t node = ordinal;
+  for (std::size_t at = 0; at <= level; ++at) {
+    if (at > 0) node = add_to_level(at, ordinal, node);
+    candidates_ = std::move(found[at]);
+    connect(node, links_of(at), query);
+  }
+}
+
+float HnswBuilder::fine(const QueryCode& query, std::uint32_t ordinal) const {
+  const auto factors = blocks_.factors(ordinal);
+  return fine_score(kernels_, query, blocks_.high(ordinal), blocks_.low(ordinal), blocks_.half(), factors.fine_scale,
+                    factors.add);
+}
+
+void HnswBuilder::connect(std::uint32_t node, Links links, const QueryCode& query) {
+  const auto ordinal_of = [&](std::uint32_t at) { return links.ordinals == nullptr ? at : links.ordinals[at]; };
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (i + kPrefetched < candidates_.size()) {
+      const std::uint8_t* low = blocks_.low(ordinal_of(candidates_[i + kPrefetched].node));
+      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+    }
+    candidates_[i].score = fine(query, ordinal_of(candidates_[i].node));
+  }
+  select(links.wanted, links.ordinals);
+  std::uint32_t* own = links.values + node * links.stride;
+  own[0] = static_cast<std::uint32_t>(selected_.size());
+  for (std::size_t i = 0; i < selected_.size(); ++i) own[i + 1] = selected_[i].node;
+  for (std::size_t i = 0; i < own[0]; ++i) link_back(own[i + 1], node, links);
+}
+
+void HnswBuilder::link_back(std::uint32_t node, std::uint32_t to, Links links) {
+  std::uint32_t* own = links.values + node * links.stride;
+  if (own[0] == links.most) thin(node, links);
+  if (own[0] < links.most) own[++own[0]] = to;
+}
+
+// To fewer than `most`, if need be by leaving out the farthest.
+void HnswBuilder::thin(std::uint32_t node, Links links) {
+  const auto ordinal_of = [&](std::uint32_t at) { return links.ordinals == nullptr ? at : links.ordinals[at]; };
+  std::uint32_t* own = links.values + node * links.stride;
+  for (std::size_t i = 1; i <= own[0]; ++i) {
+    const std::uint32_t ordinal = ordinal_of(own[i]);
+    blocks_.prefetch(ordinal);
+    const std::uint8_t* low = blocks_.low(ordinal);
+    for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+  }
+  expand(ordinal_of(node), 0);
+  candidates_.clear();
+  for (std::size_t i = 1; i <= own[0]; ++i) candidates_.push_back({similarity(ordinal_of(own[i]), 0), own[i]});
+  select(std::min(links.wanted, links.most - 1), links.ordinals);
+  own[0] = static_cast<std::uint32_t>(selected_.size());
+  for (std::size_t i = 0; i < selected_.size(); ++i) own[i + 1] = selected_[i].node;
+}
+
+void HnswBuilder::select(std::size_t most, const std::uint32_t* ordinals) {
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.node < b.node;
+  });
+  selected_.clear();
+  for (const Candidate& candidate : candidates_) {
+    if (selected_.size() == most) return;
+    const std::uint32_t ordinal = ordinals == nullptr ? candidate.node : ordinals[candidate.node];
+    bool is_covered = false;
+    for (std::size_t i = 0; i < selected_.size() && !is_covered; ++i) {
+      is_covered = similarity(ordinal, i) >= candidate.score;
+    }
+    if (is_covered) continue;
+    expand(ordinal, selected_.size());
+    selected_.push_back(candidate);
+  }
+}
+
+// A code u as u − 128, which is half a step off: too little to matter for choosing neighbours.
+void HnswBuilder::expand(std::uint32_t ordinal, std::size_t place) {
+  const std::size_t half = blocks_.half();
+  const std::uint8_t* high = blocks_.high(ordinal);
+  const std::uint8_t* low = blocks_.low(ordinal);
+  std::int8_t* out = expanded_codes_.data() + place * 2 * half;
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < half; ++i) {
+    out[i] = static_cast<std::int8_t>(((high[i] & 15) << 4 | (low[i] & 15)) - 128);
+    out[half + i] = static_cast<std::int8_t>(((high[i] >> 4) << 4 | (low[i] >> 4)) - 128);
+    sum += out[i] + out[half + i];
+  }
+  const auto factors = blocks_.factors(ordinal);
+  expanded_[place] = {factors.add, factors.fine_scale, -127.5f * static_cast<float>(sum)};
+}
+
+float HnswBuilder::similarity(std::uint32_t ordinal, std::size_t place) const {
+  const std::size_t half = blocks_.half();
+  const std::int8_t* expanded = expanded_codes_.data() + place * 2 * half;
+  const std::int32_t product = 16 * kernels_.dot_nibbles(blocks_.high(ordinal), expanded, half) +
+                               kernels_.dot_nibbles(blocks_.low(ordinal), expanded, half);
+  const auto factors = blocks_.factors(ordinal);
+  return factors.add + expanded_[place].add +
+         factors.fine_scale * expanded_[place].scale * (static_cast<float>(product) + expanded_[place].offset);
+}
+
+void HnswBuilder::finish_links() {
+  const Links links = links_of(0);
+  for (const std::uint32_t ordinal : order_) {
+    std::uint32_t* own = links.values + ordinal * links.stride;
+    if (own[0] > links.wanted) thin(ordinal, links);
+    std::copy_n(own, own[0] + 1, blocks_.links(ordinal));
+  }
+  links_ = {};
+}
+
+// A vector that no other links to would never be found: its nearest neighbour with room, or else the nearest one in
+// place of its last link, gets a link to it.
+void HnswBuilder::reach_all() {
+  std::vector<std::uint8_t> links_in(blocks_.size());
+  const auto count_link = [&](std::uint32_t to, int by) {
+    links_in[to] = static_cast<std::uint8_t>(std::clamp(links_in[to] + by, 0, 255));
+  };
+  for (const std::uint32_t ordinal : order_) {
+    const std::uint32_t* own = blocks_.links(ordinal);
+    for (std::size_t i = 1; i <= own[0]; ++i) count_link(own[i], 1);
+  }
+  for (const std::uint32_t ordinal : order_) {
+    if (links_in[ordinal] > 0) continue;
+    const std::uint32_t* own = blocks_.links(ordinal);
+    for (std::size_t i = 1; i <= own[0]; ++i) {
+      std::uint32_t* other = blocks_.links(own[i]);
+      const bool has_room = other[0] < blocks_.links_max();
+      if (!has_room && links_in[other[other[0]]] < 2) continue;
+      if (!has_room) count_link(other[other[0]], -1);
+      if (has_room) ++other[0];
+      other[other[0]] = ordinal;
+      count_link(ordinal, 1);
+      break;
+    }
+  }
+}
+
+}  // namespace ragtime::index

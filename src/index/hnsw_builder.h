@@ -1,0 +1,90 @@
+// Builds the graph of an HNSW index over vectors whose codes are there already.
+//
+// Vectors are inserted one after the other in random order: a walk by 4-bit codes finds candidates, 8-bit codes decide.
+// A candidate becomes a neighbour if it is closer to the new vector than to each neighbour chosen before it (Malkov &
+// Yashunin 2018, algorithm 4). While building, lists of links may grow past their end size, so that they are thinned
+// seldom. Vectors with equal codes would only link to each other: one of them is in the graph, the others are its
+// twins. Thread safety: none; belongs to one build.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "index/hnsw_graph.h"
+
+namespace ragtime::index {
+
+struct Twin {
+  std::uint32_t first = 0;    // In the graph.
+  std::uint32_t ordinal = 0;  // Has the same codes.
+};
+
+class HnswBuilder {
+ public:
+  // `blocks` holds codes and factors; gets links.
+  HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64_t seed);
+
+  void build();
+
+  std::vector<HnswLevel> take_levels() { return std::move(levels_); }
+  // Ascending by `first`, then by `ordinal`.
+  std::vector<Twin> take_twins() { return std::move(twins_); }
+
+ private:
+  // Where links are while building: as GraphLayer says, on level 0 with room for more than they will have.
+  struct Links {
+    std::uint32_t* values;
+    std::size_t stride;
+    std::size_t most;    // Room.
+    std::size_t wanted;  // To which they are thinned.
+    const std::uint32_t* ordinals;
+  };
+
+  void find_twins();
+  void assign_levels();
+  void insert(std::uint32_t ordinal, std::size_t level);
+  std::uint32_t add_to_level(std::size_t level, std::uint32_t ordinal, std::uint32_t below);
+  void connect(std::uint32_t node, Links links, const QueryCode& query);
+  void link_back(std::uint32_t node, std::uint32_t to, Links links);
+  void thin(std::uint32_t node, Links links);
+  void finish_links();
+  void reach_all();
+
+  Links links_of(std::size_t level);
+  GraphLayer layer_of(std::size_t level);
+  float fine(const QueryCode& query, std::uint32_t ordinal) const;
+  // The best of candidates_ that are not closer to one another than to the vector they are candidates of.
+  void select(std::size_t most, const std::uint32_t* ordinals);
+  void expand(std::uint32_t ordinal, std::size_t place);
+  float similarity(std::uint32_t ordinal, std::size_t place) const;
+
+  const CodeFrame& frame_;
+  HnswBlocks& blocks_;
+  const VectorKernels& kernels_;
+  std::mt19937_64 random_;
+  std::vector<std::uint32_t> order_;  // Ordinals without twins, as inserted.
+  std::vector<std::uint8_t> level_;   // Of each in order_.
+  std::vector<std::uint32_t> links_;  // Level 0.
+  std::size_t stride_ = 0;
+  std::vector<HnswLevel> levels_;
+  std::vector<Twin> twins_;
+  std::size_t inserted_ = 0;
+
+  Walk walk_;
+  std::vector<float> rotated_;
+  std::vector<Candidate> candidates_;  // Scores are 8-bit.
+  std::vector<Candidate> selected_;
+  // Codes of selected ones as 8-bit numbers, to compare others' codes with.
+  struct Expanded {
+    float add = 0;
+    float scale = 0;
+    float offset = 0;
+  };
+  std::vector<Expanded> expanded_;
+  AlignedColumn<std::int8_t> expanded_codes_;
+};
+
+}  // namespace ragtime::index

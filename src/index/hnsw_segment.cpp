@@ -1,0 +1,149 @@
+#include "index/hnsw_segment.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+#include "index/snapshot.h"
+
+namespace ragtime::index {
+namespace {
+
+constexpr std::size_t kBuilt = 256;
+constexpr std::size_t kPrefetched = 6;
+// What expanding a node of the graph costs, in looks at one vector of a list: links and codes of its neighbours.
+constexpr double kExpansionCost = 8;
+constexpr std::size_t kBreadthMost = 1 << 14;
+
+// One for each thread that searches, for its memory.
+Walk& thread_walk() {
+  thread_local Walk walk;
+  return walk;
+}
+
+}  // namespace
+
+HnswSegment::HnswSegment(std::vector<ChunkId> ids, std::shared_ptr<const CodeFrame> frame, HnswBlocks blocks,
+                         std::vector<HnswLevel> levels, std::vector<Twin> twins)
+    : FramedSegment(frame->dimensions(), std::move(ids), frame),
+      blocks_(std::move(blocks)),
+      levels_(std::move(levels)),
+      twins_(std::move(twins)) {}
+
+std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const SegmentOptions& options) {
+  const auto frame = CodeFrame::fit(rows, options);
+  const auto ids = rows.ids();
+  HnswBlocks blocks(ids.size(), frame->half());
+  std::vector<float> values;
+  std::vector<float> rotated(frame->coordinates());
+  for (std::size_t first = 0; first < ids.size(); first += kBuilt) {
+    const std::size_t count = std::min(kBuilt, ids.size() - first);
+    values.resize(count * frame->dimensions());
+    rows.read(first, values);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto vector = std::span(values).subspan(i * frame->dimensions(), frame->dimensions());
+      const CodeTerms terms = frame->encode(vector, rotated, blocks.high(first + i), blocks.low(first + i));
+      blocks.set_factors(first + i, {terms.coarse_scale, terms.add, terms.fine_scale});
+    }
+  }
+  HnswBuilder builder(*frame, blocks, options.seed);
+  builder.build();
+  return std::shared_ptr<VectorSegment>(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
+                                                        std::move(blocks), builder.take_levels(),
+                                                        builder.take_twins()));
+}
+
+float HnswSegment::score(const QueryCode& query, std::size_t ordinal) const {
+  const auto factors = blocks_.factors(ordinal);
+  return fine_score(best_vector_kernels(), query, blocks_.high(ordinal), blocks_.low(ordinal), blocks_.half(),
+                    factors.fine_scale, factors.add);
+}
+
+void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
+  if (size() == 0) return;
+  const QueryCode code = frame()->prepare(query.vector);
+  const OrdinalFilter& filter = *query.filter;
+  const std::size_t matches = filter.matches_max();
+  if (matches == 0) return;
+  const std::size_t wanted = std::max(query.effort, best.k() + best.k() / 2);
+  const double breadth = static_cast<double>(wanted) * static_cast<double>(size()) / static_cast<double>(matches);
+  if (breadth > kBreadthMost || breadth * kExpansionCost >= static_cast<double>(matches)) {
+    search_listed(code, filter, best);
+    return;
+  }
+  const auto hits = search_graph(code, static_cast<std::size_t>(breadth), filter);
+  // As many as a filter without regard to the query would have let pass, less what chance takes.
+  if (hits.size() < std::min(matches, wanted / 2)) {
+    search_listed(code, filter, best);
+    return;
+  }
+  for (const Hit& hit : hits) best.offer(hit);
+}
+
+std::vector<Hit> HnswSegment::search_graph(const QueryCode& code, std::size_t breadth,
+                                           const OrdinalFilter& filter) const {
+  Walk& walk = thread_walk();
+  const auto entries = descend(blocks_, levels_, code, walk);
+  const GraphLayer layer = blocks_.layer();
+  walk.begin(layer, breadth);
+  for (const std::uint32_t ordinal : entries) walk.enter(blocks_, layer, code, ordinal);
+  walk.run(blocks_, layer, code);
+  std::vector<Hit> hits;
+  const CandidatePool& pool = walk.pool();
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    if (i + kPrefetched < pool.size()) {
+      const std::uint8_t* low = blocks_.low(pool[i + kPrefetched].node);
+      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+    }
+    const std::uint32_t ordinal = pool[i].node;
+    const auto twins = twins_of(ordinal);
+    const bool is_allowed = filter.allows(ordinal);
+    if (!is_allowed && twins.empty()) continue;
+    const float own_score = score(code, ordinal);
+    if (is_allowed) hits.push_back({ids()[ordinal], own_score});
+    for (const Twin& twin : twins) {
+      if (filter.allows(twin.ordinal)) hits.push_back({ids()[twin.ordinal], own_score});
+    }
+  }
+  return hits;
+}
+
+void HnswSegment::search_listed(const QueryCode& code, const OrdinalFilter& filter, TopK& best) const {
+  const auto ordinals = filter.list();
+  for (std::size_t i = 0; i < ordinals.size(); ++i) {
+    if (i + kPrefetched < ordinals.size()) {
+      blocks_.prefetch(ordinals[i + kPrefetched]);
+      const std::uint8_t* low = blocks_.low(ordinals[i + kPrefetched]);
+      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+    }
+    best.offer({ids()[ordinals[i]], score(code, ordinals[i])});
+  }
+}
+
+std::span<const Twin> HnswSegment::twins_of(std::uint32_t ordinal) const {
+  if (twins_.empty()) return {};
+  const auto [first, last] = std::equal_range(twins_.begin(), twins_.end(), Twin{ordinal, 0},
+                                              [](const Twin& a, const Twin& b) { return a.first < b.first; });
+  return {first, last};
+}
+
+void HnswSegment::scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
+                         std::span<float> out) const {
+  RAGTIME_CHECK(out.size() == ordinals.size());
+  const QueryCode code = frame()->prepare(query);
+  for (std::size_t i = 0; i < ordinals.size(); ++i) out[i] = score(code, ordinals[i]);
+}
+
+void HnswSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
+  frame()->decode(blocks_.high(ordinal), blocks_.low(ordinal), blocks_.factors(ordinal).fine_scale, out);
+}
+
+std::size_t HnswSegment::bytes() const {
+  std::size_t sum = id_bytes() + blocks_.bytes() + twins_.capacity() * sizeof(Twin);
+  for (const HnswLevel& level : levels_) {
+    sum += (level.ordinals.capacity() + level.below.capacity() + level.links.capacity()) * sizeof(std::uint32_t);
+  }
+  return sum;
+}
+
+}  // namespace ragtime::index

@@ -1,0 +1,142 @@
+// LexicalSegment: an immutable inverted index of chunks, with a forward list of terms per chunk.
+//
+// Ordinals number the chunks by ascending id, term numbers go by falling frequency. A posting list holds ascending
+// ordinals with a frequency code each, in blocks of 128: two bytes with the bits per gap and per code, gaps less one,
+// codes (pack_values). The last block, when it is not full, is a sequence of pairs of varints. Lists of more than one
+// block have, for each block, its last ordinal, its beginning and its largest saturation, tf / (tf + norm).
+// Thread safety: immutable.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "index/hit.h"
+#include "index/lexical_index.h"
+#include "index/postings_kernels.h"
+#include "index/term_table.h"
+
+namespace ragtime::index {
+
+using Ordinal = std::uint32_t;
+
+// What a frequency code stands for: how often a term occurs in a chunk.
+struct FieldCounts {
+  std::uint32_t body = 0;
+  std::uint32_t heading = 0;
+};
+
+inline float weighted_frequency(FieldCounts counts, float heading_weight) {
+  return static_cast<float>(counts.body) + heading_weight * static_cast<float>(counts.heading);
+}
+
+struct TermEntry {
+  std::uint64_t begin = 0;  // Of its postings, in bytes.
+  std::uint32_t count = 0;  // Of its postings.
+  std::uint32_t block = 0;  // The first of its entries in the block columns; lists of one block have none.
+};
+
+struct LexicalColumns {
+  std::vector<ChunkId> ids;                 // By ordinal, ascending.
+  std::vector<std::uint32_t> lengths;       // By ordinal: terms of body and headings.
+  std::vector<std::uint64_t> forward_ends;  // By ordinal.
+  std::vector<std::uint8_t> forward;        // Varints: how many terms of headings, those, and those of the body.
+  std::vector<FieldCounts> frequencies;     // By code.
+  std::vector<char> term_text;              // By term number, as in TermTable.
+  std::vector<std::uint32_t> term_ends;     //
+  std::vector<TermEntry> terms;             // By term number.
+  std::vector<std::uint8_t> postings;       // With kPackedPadding more bytes.
+  std::vector<std::uint32_t> block_lasts;   // Ordinals.
+  std::vector<std::uint32_t> block_begins;  // Bytes from the beginning of the list.
+};
+
+struct PostingList {
+  const std::uint8_t* bytes = nullptr;
+  std::size_t count = 0;
+  float saturation = 0;
+  std::size_t blocks = 0;  // At least 1, but the pointers below are null when it is 1.
+  const std::uint32_t* lasts = nullptr;
+  const std::uint32_t* begins = nullptr;
+  const float* saturations = nullptr;
+
+  std::size_t block_size(std::size_t block) const {
+    return block + 1 < blocks ? kPostingsBlock : count - block * kPostingsBlock;
+  }
+};
+
+// One decoded block; unused ordinals are the largest number.
+struct PostingBlock {
+  alignas(64) std::uint32_t ordinals[kPostingsBlock];
+  alignas(64) std::uint32_t codes[kPostingsBlock];
+  std::size_t size = 0;
+};
+
+void decode_block(const PostingsKernels& kernels, const PostingList& list, std::size_t block, PostingBlock& into);
+
+// The terms of one chunk.
+struct ForwardList {
+  std::vector<TermId> terms;  // Those of the headings, then those of the body.
+  std::size_t headings = 0;   // How many are of headings.
+};
+
+class LexicalSegment {
+ public:
+  // `sequence`: the last change of the index that is in it. `sequences`: by ordinal, the change that added the chunk;
+  // empty when nobody will ask.
+  LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
+                 std::vector<std::uint64_t> sequences = {});
+
+  std::size_t size() const { return columns_.ids.size(); }
+  std::span<const ChunkId> ids() const { return columns_.ids; }
+  std::optional<Ordinal> find(ChunkId id) const;
+  std::uint64_t length_sum() const { return length_sum_; }
+  std::span<const std::uint32_t> lengths() const { return columns_.lengths; }
+  void read_forward(Ordinal chunk, ForwardList& into) const;
+
+  const TermTable& terms() const { return terms_; }
+  PostingList postings(TermId term) const;
+  // tf by code, body + heading_weight · heading; zeros behind.
+  std::span<const float> frequencies() const { return frequencies_; }
+  float frequency(FieldCounts counts) const { return weighted_frequency(counts, heading_weight_); }
+  float average_length() const { return average_length_; }
+
+  std::uint64_t sequence() const { return sequence_; }
+  std::uint64_t sequence_of(Ordinal chunk) const { return sequences_.empty() ? 0 : sequences_[chunk]; }
+  std::size_t bytes() const;
+
+  void save(SnapshotWriter& writer) const;
+  // Errors: corrupt.
+  static Result<std::shared_ptr<const LexicalSegment>> load(const SnapshotReader& reader,
+                                                            const LexicalOptions& options);
+
+ private:
+  void compute_saturations(const LexicalOptions& options);
+
+  LexicalColumns columns_;
+  TermTable terms_;
+  float heading_weight_ = 1;
+  std::vector<float> frequencies_;
+  std::uint64_t length_sum_ = 0;
+  float average_length_ = 0;
+  std::vector<float> saturations_;        // By term number: the largest of the whole list.
+  std::vector<float> block_saturations_;  // As block_lasts.
+  std::uint64_t sequence_ = 0;
+  std::vector<std::uint64_t> sequences_;
+};
+
+inline std::uint32_t read_varint(const std::uint8_t*& bytes) {
+  std::uint32_t value = *bytes & 0x7Fu;
+  for (unsigned shift = 7; (*bytes++ & 0x80u) != 0; shift += 7) value |= (*bytes & 0x7Fu) << shift;
+  return value;
+}
+
+inline void append_varint(std::uint32_t value, std::vector<std::uint8_t>& bytes) {
+  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<std::uint8_t>(value | 0x80u));
+  bytes.push_back(static_cast<std::uint8_t>(value));
+}
+
+}  // namespace ragtime::index

@@ -1,0 +1,264 @@
+#include "index/list_segment.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/check.h"
+#include "index/product_kernels.h"
+#include "index/vector_kernels.h"
+
+namespace ragtime::index {
+namespace {
+
+constexpr std::size_t kScanned = 256;
+constexpr std::size_t kPrefetched = 4;
+constexpr std::size_t kEffortMost = std::size_t{1} << 24;
+// Standard deviations of the short codes' error within which the 8-bit code is looked at.
+constexpr float kBitDeviations = 2.5f;
+constexpr float kProductDeviations = 3.5f;
+// Looking at a vector of a small selection costs as much as scanning so many.
+constexpr std::size_t kListedBelow = 25;
+constexpr std::size_t kListedAlways = 1000;
+
+// What residuals' lengths and scores may err by.
+constexpr float kRounding = 0.005f;
+
+constexpr std::array<float, kScanned> kNothingAdded{};
+
+void prefetch(const std::uint8_t* at, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
+}
+
+struct ListChance {
+  float reach = 0;
+  float product = 0;  // Of centroid and query.
+  std::uint32_t list = 0;
+  bool operator<(const ListChance& other) const {
+    return reach != other.reach ? reach < other.reach : list > other.list;
+  }
+};
+
+}  // namespace
+
+struct ListSegment::Query {
+  std::span<const float> vector;
+  QueryCode code;
+  ProductTable table;
+  BoundTerms terms;  // But for the list's part of the base.
+  float length = 0;
+  float spread_factor = 0;  // Of lists' spreads in their reach; infinite to scan all.
+};
+
+ListSegment::ListSegment(VectorKind kind, std::vector<ChunkId> ids, std::shared_ptr<const CodeFrame> frame,
+                         std::shared_ptr<const ProductQuantizer> quantizer)
+    : VectorSegment(frame->dimensions(), std::move(ids)),
+      kind_(kind),
+      frame_(std::move(frame)),
+      quantizer_(std::move(quantizer)) {}
+
+void ListSegment::lay_out() {
+  std::uint32_t slots = 0;
+  lists_.begins.clear();
+  for (const std::uint32_t vectors : lists_.sizes) {
+    lists_.begins.push_back(slots);
+    slots += (vectors + kCodeBlock - 1) / kCodeBlock * kCodeBlock;
+  }
+  static_assert(kCodeBlock % kBitBlock == 0);
+  columns_ = {.ordinals = AlignedColumn<std::uint32_t>(slots),
+              .bits = AlignedColumn<std::uint64_t>(scans_bits() ? slots * frame_->words() : 0),
+              .products = AlignedColumn<std::uint8_t>(scans_bits() ? 0 : slots * quantizer_->pairs()),
+              .high = AlignedColumn<std::uint8_t>(slots * frame_->half()),
+              .low = AlignedColumn<std::uint8_t>(slots * frame_->half()),
+              .scan_scale = AlignedColumn<float>(slots),
+              .scan_error = AlignedColumn<float>(slots),
+              .fine_scale = AlignedColumn<float>(slots)};
+  slots_ = AlignedColumn<std::uint32_t>(size());
+}
+
+void ListSegment::place(std::size_t slot, std::size_t ordinal) {
+  columns_.ordinals[slot] = static_cast<std::uint32_t>(ordinal);
+  slots_[ordinal] = static_cast<std::uint32_t>(slot);
+}
+
+std::span<const float> ListSegment::centroid(std::size_t list) const {
+  return std::span(lists_.centroids).subspan(list * dimensions(), dimensions());
+}
+
+std::size_t ListSegment::list_of(std::size_t slot) const {
+  // Empty lists begin where the next one does: the last that begins at or before the slot.
+  const auto after = std::upper_bound(lists_.begins.begin(), lists_.begins.end(), slot);
+  return static_cast<std::size_t>(after - lists_.begins.begin()) - 1;
+}
+
+EffortRange ListSegment::effort_range() const {
+  return lists_.size() > 1 ? EffortRange{1, kEffortMost} : EffortRange{};
+}
+
+ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
+  Query prepared{.vector = query.vector, .code = frame_->prepare(query.vector)};
+  const auto& code = prepared.code;
+  prepared.length = std::sqrt(best_vector_kernels().dot(query.vector.data(), query.vector.data(), dimensions()));
+  if (scans_bits()) {
+    prepared.terms = {0, code.bit_step * 15 * static_cast<float>(frame_->coordinates()), -2 * code.bit_step,
+                      kBitDeviations * code.bit_deviation};
+  } else {
+    prepared.table = quantizer_->table(query.vector);
+    prepared.terms = {kProductDeviations * prepared.table.error, prepared.table.offset, prepared.table.step,
+                      kProductDeviations * static_cast<float>(deviation_) * prepared.length};
+  }
+  const float t = query.effort >= kEffortMost
+                      ? std::numeric_limits<float>::infinity()
+                      : std::log2(static_cast<float>(std::max<std::size_t>(query.effort, 1))) / 2;
+  prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
+  return prepared;
+}
+
+void ListSegment::search(const SegmentQuery& query, TopK& best) const {
+  RAGTIME_CHECK(query.vector.size() == dimensions());
+  const OrdinalFilter& filter = *query.filter;
+  const Query prepared = prepare(query);
+  const std::size_t listed_most = std::max(size() / kListedBelow, kListedAlways);
+  if (filter.is_selective() && filter.matches_max() <= listed_most) {
+    return search_listed(prepared, filter.list(), best);
+  }
+  std::vector<float> products(lists_.size());
+  best_vector_kernels().dot_rows(query.vector.data(), lists_.centroids.data(), lists_.size(), dimensions(),
+                                 products.data());
+  std::vector<ListChance> chances;
+  chances.reserve(lists_.size());
+  for (std::size_t list = 0; list < lists_.size(); ++list) {
+    if (lists_.sizes[list] == 0) continue;
+    // No vector of the list is above its product and longest residual, but for rounding.
+    const float farthest = prepared.length * (lists_.radii[list] + kRounding);
+    const float reach = products[list] + std::min(farthest, prepared.spread_factor * lists_.spreads[list]);
+    chances.push_back({reach, products[list], static_cast<std::uint32_t>(list)});
+  }
+  std::make_heap(chances.begin(), chances.end());
+  for (; !chances.empty() && !(chances.front().reach < best.floor()); chances.pop_back()) {
+    scan_list(prepared, chances.front().list, chances.front().product, filter, best);
+    std::pop_heap(chances.begin(), chances.end());
+  }
+}
+
+void ListSegment::scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter,
+                            TopK& best) const {
+  std::array<float, kScanned> upper;
+  std::array<std::uint32_t, kScanned + 16> chances;
+  const std::size_t half = frame_->half();
+  const std::size_t end = lists_.begins[list] + lists_.sizes[list];
+  for (std::size_t first = lists_.begins[list]; first < end; first += kScanned) {
+    const std::size_t count = std::min(kScanned, end - first);
+    scan_codes(query, first, count, product, upper.data());
+    const std::size_t found = best_vector_kernels().collect(upper.data(), count, best.floor(), chances.data());
+    for (std::size_t i = 0; i < found; ++i) {
+      if (i + kPrefetched < found) {
+        prefetch(columns_.high.data() + (first + chances[i + kPrefetched]) * half, half);
+        prefetch(columns_.low.data() + (first + chances[i + kPrefetched]) * half, half);
+      }
+      if (upper[chances[i]] < best.floor()) continue;
+      const std::size_t slot = first + chances[i];
+      const std::uint32_t ordinal = columns_.ordinals[slot];
+      if (filter.allows(ordinal)) best.offer({ids()[ordinal], score(query.code, product, slot)});
+    }
+  }
+}
+
+// Upper bounds of the vectors in slots first … first + count − 1; first is a multiple of kCodeBlock.
+void ListSegment::scan_codes(const Query& query, std::size_t first, std::size_t count, float product,
+                             float* upper) const {
+  std::array<std::int32_t, kScanned> values;
+  const VectorKernels& kernels = best_vector_kernels();
+  if (scans_bits()) {
+    kernels.bit_distances(columns_.bits.data() + first * frame_->words(), (count + kBitBlock - 1) / kBitBlock,
+                          query.code.planes.data(), frame_->words(), values.data());
+  } else {
+    best_product_kernels().table_sums(columns_.products.data() + first * quantizer_->pairs(),
+                                      (count + kCodeBlock - 1) / kCodeBlock, quantizer_->pairs(),
+                                      query.table.entries.data(), values.data());
+  }
+  BoundTerms terms = query.terms;
+  terms.base += product;
+  kernels.upper_bounds(values.data(), columns_.scan_scale.data() + first, kNothingAdded.data(),
+                       columns_.scan_error.data() + first, count, terms, upper);
+}
+
+std::pair<double, std::size_t> ListSegment::squared_errors(std::span<const float> vector, std::size_t count) const {
+  Query query = prepare({.vector = vector});
+  query.terms.slack = 0;
+  const std::size_t step = (size() + count - 1) / count;
+  std::array<float, kCodeBlock> estimates;
+  double squares = 0;
+  std::size_t measured = 0;
+  for (std::size_t ordinal = 0; ordinal < size(); ordinal += step * kCodeBlock) {
+    const std::size_t list = list_of(slots_[ordinal]);
+    const std::size_t first = slots_[ordinal] / kCodeBlock * kCodeBlock;
+    float product = 0;
+    best_vector_kernels().dot_rows(vector.data(), centroid(list).data(), 1, dimensions(), &product);
+    scan_codes(query, first, kCodeBlock, product, estimates.data());
+    for (std::size_t i = 0; i < kCodeBlock; ++i) {
+      const float deviation = columns_.scan_error[first + i] * query.length;  // 0 between lists.
+      if (deviation <= 0) continue;
+      const double error = (score(query.code, product, first + i) - estimates[i]) / deviation;
+      squares += error * error;
+      ++measured;
+    }
+  }
+  return {squares, measured};
+}
+
+float ListSegment::score(const QueryCode& code, float product, std::size_t slot) const {
+  const std::size_t half = frame_->half();
+  return fine_score(best_vector_kernels(), code, columns_.high.data() + slot * half, columns_.low.data() + slot * half,
+                    half, columns_.fine_scale[slot], product);
+}
+
+void ListSegment::search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const {
+  const std::size_t half = frame_->half();
+  std::vector<float> products(ordinals.size() > lists_.size() ? lists_.size() : 0);
+  const auto dot_rows = best_vector_kernels().dot_rows;
+  dot_rows(query.vector.data(), lists_.centroids.data(), products.size(), dimensions(), products.data());
+  for (std::size_t i = 0; i < ordinals.size(); ++i) {
+    if (i + kPrefetched < ordinals.size()) {
+      const std::size_t next = slots_[ordinals[i + kPrefetched]];
+      prefetch(columns_.high.data() + next * half, half);
+      prefetch(columns_.low.data() + next * half, half);
+    }
+    const std::size_t slot = slots_[ordinals[i]];
+    const std::size_t list = list_of(slot);
+    float product = products.empty() ? 0 : products[list];
+    if (products.empty()) dot_rows(query.vector.data(), centroid(list).data(), 1, dimensions(), &product);
+    best.offer({ids()[ordinals[i]], score(query.code, product, slot)});
+  }
+}
+
+void ListSegment::scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
+                         std::span<float> out) const {
+  RAGTIME_CHECK(query.size() == dimensions() && out.size() == ordinals.size());
+  const QueryCode code = frame_->prepare(query);
+  for (std::size_t i = 0; i < ordinals.size(); ++i) {
+    const std::size_t slot = slots_[ordinals[i]];
+    float product = 0;  // By the same function as in searches, so that scores are equal.
+    best_vector_kernels().dot_rows(query.data(), centroid(list_of(slot)).data(), 1, dimensions(), &product);
+    out[i] = score(code, product, slot);
+  }
+}
+
+void ListSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
+  const std::size_t slot = slots_[ordinal];
+  const std::size_t half = frame_->half();
+  frame_->decode(columns_.high.data() + slot * half, columns_.low.data() + slot * half, columns_.fine_scale[slot], out);
+  const auto c = centroid(list_of(slot));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += c[i];
+}
+
+std::size_t ListSegment::bytes() const {
+  const Columns& c = columns_;
+  const std::size_t of_list = dimensions() * sizeof(float) + 2 * sizeof(std::uint32_t) + 2 * sizeof(float);
+  return id_bytes() + c.ordinals.bytes() + c.bits.bytes() + c.products.bytes() + c.high.bytes() + c.low.bytes() +
+         c.scan_scale.bytes() + c.scan_error.bytes() + c.fine_scale.bytes() + slots_.bytes() + lists_.size() * of_list +
+         (quantizer_ == nullptr ? 0 : quantizer_->bytes());
+}
+
+}  // namespace ragtime::index

@@ -1,0 +1,114 @@
+// ListSegment: vectors in lists around centroids, of which a search scans those with a chance. The kinds ivf, pq,
+// ivf_pq.
+//
+// A vector x lies in the list of the nearest centroid c and is stored as codes of the residual r = x − c: a short one
+// to scan, either the 1-bit code of vector_codes.h (ivf) or one by product quantisation (pq, ivf_pq), and the 8-bit
+// code to score with. Since <x, y> = <c, y> + <r, y>, one form of the query serves all lists. pq has a single list.
+//
+// A search takes lists by falling <c, y> + t · s, s being |y| / √d times the root mean square of the list's residuals,
+// and ends where that does not reach the worst of the best k so far; t = log2(effort) / 2. Thus it goes on longer under
+// filters, of itself. In a list, the 8-bit code is looked at only where the short one's error bound leaves a chance.
+// Memory at P padded dimensions and lists of hundreds of vectors: P / 8 + P + 28 bytes for each vector and 4 · d for
+// each list; there are √n of them, but at least 128 vectors for each.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "index/aligned_column.h"
+#include "index/product_quantizer.h"
+#include "index/vector_codes.h"
+#include "index/vector_segment.h"
+
+namespace ragtime::index {
+
+class ListSegment final : public VectorSegment {
+ public:
+  template <VectorKind kind>
+  static std::shared_ptr<VectorSegment> build(const VectorRows& rows, const SegmentOptions& options) {
+    return build_kind(kind, rows, options);
+  }
+  template <VectorKind kind>
+  static Result<std::shared_ptr<VectorSegment>> load(const SnapshotReader& reader, std::string_view prefix,
+                                                     std::size_t dimensions, std::vector<ChunkId> ids) {
+    return load_kind(kind, reader, prefix, dimensions, std::move(ids));
+  }
+
+  VectorKind kind() const override { return kind_; }
+  EffortRange effort_range() const override;
+  void search(const SegmentQuery& query, TopK& best) const override;
+  void scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
+              std::span<float> out) const override;
+  void reconstruct(std::size_t ordinal, std::span<float> out) const override;
+  std::size_t bytes() const override;
+  void save(SnapshotWriter& writer, std::string_view prefix) const override;
+
+ private:
+  struct Query;
+  struct Fit;
+  class Builder;
+
+  // Slots are places of vectors; each list begins at a multiple of kCodeBlock of them.
+  struct Lists {
+    std::vector<float> centroids;       // Row-major.
+    std::vector<std::uint32_t> begins;  // Slots.
+    std::vector<std::uint32_t> sizes;   // Vectors.
+    std::vector<float> spreads;         // Root mean squares of residuals.
+    std::vector<float> radii;           // Lengths of the longest residuals.
+    std::size_t size() const { return sizes.size(); }
+  };
+  // By slot; zeros in the slots between lists.
+  struct Columns {
+    AlignedColumn<std::uint32_t> ordinals;
+    AlignedColumn<std::uint64_t> bits;     // Of ivf: blocks as VectorKernels say.
+    AlignedColumn<std::uint8_t> products;  // Of pq and ivf_pq: blocks as ProductKernels say.
+    AlignedColumn<std::uint8_t> high;      // half() bytes for each vector.
+    AlignedColumn<std::uint8_t> low;
+    AlignedColumn<float> scan_scale;
+    AlignedColumn<float> scan_error;
+    AlignedColumn<float> fine_scale;
+  };
+
+  ListSegment(VectorKind kind, std::vector<ChunkId> ids, std::shared_ptr<const CodeFrame> frame,
+              std::shared_ptr<const ProductQuantizer> quantizer);
+  static std::shared_ptr<VectorSegment> build_kind(VectorKind kind, const VectorRows& rows,
+                                                   const SegmentOptions& options);
+  static Result<std::shared_ptr<VectorSegment>> load_kind(VectorKind kind, const SnapshotReader& reader,
+                                                          std::string_view prefix, std::size_t dimensions,
+                                                          std::vector<ChunkId> ids);
+
+  Result<void> load_lists(const SnapshotReader& reader, const std::string& name);
+  Result<void> load_places(const SnapshotReader& reader, const std::string& name);
+  Result<void> load_codes(const SnapshotReader& reader, const std::string& name);
+
+  // From lists_.sizes: where lists begin, and columns of zeros. Precondition: the sizes add up to size().
+  void lay_out();
+  void place(std::size_t slot, std::size_t ordinal);
+
+  std::span<const float> centroid(std::size_t list) const;
+  std::size_t list_of(std::size_t slot) const;
+  bool scans_bits() const { return kind_ == VectorKind::ivf; }
+  Query prepare(const SegmentQuery& query) const;
+  void search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const;
+  void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, TopK& best) const;
+  void scan_codes(const Query& query, std::size_t first, std::size_t count, float product, float* upper) const;
+  // Of about `count` short codes, in squares of their stored deviations, and how many.
+  std::pair<double, std::size_t> squared_errors(std::span<const float> vector, std::size_t count) const;
+  float score(const QueryCode& code, float product, std::size_t slot) const;
+
+  VectorKind kind_;
+  std::shared_ptr<const CodeFrame> frame_;             // Around zero: what is coded are residuals.
+  std::shared_ptr<const ProductQuantizer> quantizer_;  // Null for ivf.
+  Lists lists_;
+  Columns columns_;
+  AlignedColumn<std::uint32_t> slots_;  // By ordinal.
+  double deviation_ = 1;                // Of short codes by product quantisation, in their stored deviations.
+  double mean_square_ = 0;              // Of residuals when the centroids were trained.
+};
+
+}  // namespace ragtime::index

@@ -1,0 +1,214 @@
+#include "index/list_segment.h"
+
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <numeric>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "index/snapshot.h"
+#include "index/vector_test_data.h"
+
+namespace ragtime::index {
+namespace {
+
+constexpr std::size_t kCount = 3000;
+constexpr std::size_t kDimensions = 100;
+
+// Keeps columns, so that tests may change them before they are written.
+class KeptColumns final : public SnapshotWriter {
+ public:
+  struct Kept {
+    std::vector<std::byte> bytes;
+    std::size_t element_size = 0;
+  };
+  using SnapshotWriter::column;
+  void column(std::string_view name, std::span<const std::byte> bytes, std::size_t element_size) override {
+    columns[std::string(name)] = {{bytes.begin(), bytes.end()}, element_size};
+  }
+  Result<void> finish() override { return {}; }
+
+  template <class T>
+  std::span<T> values(const std::string& name) {
+    Kept& kept = columns.at(name);
+    return {reinterpret_cast<T*>(kept.bytes.data()), kept.bytes.size() / sizeof(T)};
+  }
+
+  std::map<std::string, Kept> columns;
+};
+
+class ListSegmentTest : public testing::TestWithParam<VectorKind> {
+ protected:
+  ListSegmentTest() {
+    std::iota(ids_.begin(), ids_.end(), ChunkId{100});
+    folder_ = std::filesystem::temp_directory_path() / ("ragtime-lists-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  ~ListSegmentTest() override { std::filesystem::remove_all(folder_); }
+
+  std::shared_ptr<VectorSegment> build(const VectorSegment* previous = nullptr) const {
+    return build_from(vectors_.values, previous);
+  }
+  std::shared_ptr<VectorSegment> build_from(std::span<const float> values, const VectorSegment* previous) const {
+    const MemoryRows rows(kDimensions, ids_, values);
+    return vector_segment_factory(GetParam())->build(rows, {.seed = 3, .previous = previous});
+  }
+
+  Result<std::shared_ptr<VectorSegment>> load(const KeptColumns& kept) const {
+    auto writer = SnapshotWriter::create(folder_ / "segment").value();
+    for (const auto& [name, column] : kept.columns) writer->column(name, column.bytes, column.element_size);
+    writer->finish().value();
+    return load_segment(*SnapshotReader::open(folder_ / "segment").value(), "v.", kDimensions);
+  }
+
+  std::vector<Hit> search(const VectorSegment& segment, std::span<const float> query, std::size_t effort,
+                          const Selection* selection = nullptr, std::size_t k = 10) const {
+    const OrdinalFilter filter(segment.ids(), nullptr, selection);
+    TopK best(k);
+    segment.search({query, effort, &filter}, best);
+    return std::move(best).take_sorted();
+  }
+  double recall(const VectorSegment& segment, std::size_t effort) const {
+    double sum = 0;
+    for (std::size_t q = 0; q < queries_.size(); ++q) {
+      auto hits = search(segment, queries_[q], effort);
+      for (Hit& hit : hits) hit.id -= 100;
+      sum += recall_of(vectors_, queries_[q], hits, exact_search(vectors_, queries_[q], 10));
+    }
+    return sum / static_cast<double>(queries_.size());
+  }
+
+  TestVectors all_ = embedding_like(kCount + 40, kDimensions, 12);
+  TestVectors vectors_{kDimensions, {all_.values.begin(), all_.values.begin() + kCount* kDimensions}};
+  TestVectors queries_{kDimensions, {all_.values.begin() + kCount * kDimensions, all_.values.end()}};
+  std::vector<ChunkId> ids_ = std::vector<ChunkId>(kCount);
+  std::filesystem::path folder_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, ListSegmentTest, testing::Values(VectorKind::ivf, VectorKind::pq, VectorKind::ivf_pq),
+                         [](const auto& test) { return std::string(vector_kind_name(test.param)); });
+
+TEST_P(ListSegmentTest, MoreEffortFindsMore) {
+  const auto segment = build();
+  const EffortRange range = segment->effort_range();
+  EXPECT_GE(recall(*segment, range.most), 0.97);
+  if (range.most == range.least) return;
+  EXPECT_LT(recall(*segment, range.least), recall(*segment, range.most));
+  EXPECT_LE(recall(*segment, 16), recall(*segment, 256) + 0.01);
+}
+
+TEST_P(ListSegmentTest, HitsAreOnceAndScoredAsByScores) {
+  const auto segment = build();
+  for (std::size_t q = 0; q < 5; ++q) {
+    const auto hits = search(*segment, queries_[q], segment->effort_range().most, nullptr, kCount);
+    ASSERT_EQ(hits.size(), kCount);
+    std::vector<std::uint32_t> ordinals;
+    for (const Hit& hit : hits) ordinals.push_back(static_cast<std::uint32_t>(hit.id - 100));
+    std::vector<float> scores(kCount);
+    segment->scores(queries_[q], ordinals, scores);
+    for (std::size_t i = 0; i < kCount; ++i) EXPECT_EQ(hits[i].score, scores[i]);
+    std::sort(ordinals.begin(), ordinals.end());
+    for (std::size_t i = 0; i < kCount; ++i) EXPECT_EQ(ordinals[i], i);
+  }
+}
+
+// Selections below and above the size that is looked up one by one.
+TEST_P(ListSegmentTest, SelectionsBoundResults) {
+  const auto segment = build();
+  for (const std::size_t count : {1, 5, 900, 1500, 3000}) {
+    Selection selection;
+    for (std::size_t i = 0; i < count; ++i) selection.add(ids_[i]);
+    const auto hits = search(*segment, queries_[0], 1, &selection, kCount);
+    EXPECT_EQ(hits.size(), count);
+    for (const Hit& hit : hits) EXPECT_TRUE(selection.contains(hit.id));
+  }
+}
+
+TEST_P(ListSegmentTest, BuildingAnewOutOfItselfLosesNothing) {
+  const auto first = build();
+  std::vector<float> decoded(kCount * kDimensions);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    first->reconstruct(i, std::span(decoded).subspan(i * kDimensions, kDimensions));
+  }
+  const auto second = build_from(decoded, first.get());
+  std::vector<float> again(kDimensions);
+  double error2 = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    second->reconstruct(i, again);
+    for (std::size_t d = 0; d < kDimensions; ++d) {
+      error2 = std::max<double>(error2, std::pow(again[d] - decoded[i * kDimensions + d], 2));
+      EXPECT_NEAR(decoded[i * kDimensions + d], vectors_[i][d], 0.01);
+    }
+  }
+  EXPECT_LT(std::sqrt(error2), 1e-3);
+}
+
+TEST_P(ListSegmentTest, SearchesAlikeAfterLoading) {
+  const auto segment = build();
+  segment->set_profile({{{0.5, 7}}, "because"});
+  KeptColumns kept;
+  save_segment(kept, "v.", *segment);
+  const auto loaded = load(kept).value();
+  EXPECT_EQ(loaded->kind(), GetParam());
+  EXPECT_EQ(loaded->profile().reason, "because");
+  EXPECT_EQ(loaded->effort_for(0.5), 7U);
+  EXPECT_EQ(loaded->bytes(), segment->bytes());
+  for (const std::size_t effort : {1, 64}) {
+    for (std::size_t q = 0; q < queries_.size(); ++q) {
+      const auto left = search(*segment, queries_[q], effort);
+      const auto right = search(*loaded, queries_[q], effort);
+      ASSERT_EQ(left.size(), right.size());
+      for (std::size_t i = 0; i < left.size(); ++i) {
+        EXPECT_EQ(left[i].id, right[i].id);
+        EXPECT_EQ(left[i].score, right[i].score);
+      }
+    }
+  }
+}
+
+TEST_P(ListSegmentTest, LoadingRefusesWhatDoesNotFit) {
+  KeptColumns whole;
+  save_segment(whole, "v.", *build());
+  ASSERT_TRUE(load(whole));
+  const std::map<std::string, std::function<void(KeptColumns&)>> damages{
+      {"an ordinal too large", [](auto& kept) { kept.template values<std::uint32_t>("v.ordinals")[7] = kCount; }},
+      {"an ordinal twice",
+       [](auto& kept) {
+         const auto ordinals = kept.template values<std::uint32_t>("v.ordinals");
+         ordinals[7] = ordinals[8];
+       }},
+      {"a list too large", [](auto& kept) { kept.template values<std::uint32_t>("v.sizes")[0] += 1; }},
+      {"sizes that wrap around", [](auto& kept) { kept.template values<std::uint32_t>("v.sizes")[0] = 0xffffffff; }},
+      {"no lists", [](auto& kept) { kept.columns["v.sizes"].bytes.clear(); }},
+      {"an id less", [](auto& kept) { kept.columns["v.ids"].bytes.resize((kCount - 1) * sizeof(ChunkId)); }},
+  };
+  for (const auto& [what, damage] : damages) {
+    KeptColumns kept = whole;
+    damage(kept);
+    const auto loaded = load(kept);
+    ASSERT_FALSE(loaded) << what;
+    EXPECT_EQ(loaded.error().code, ErrorCode::corrupt) << what;
+  }
+}
+
+TEST_P(ListSegmentTest, LoadingRefusesColumnsThatAreShortOrAbsent) {
+  KeptColumns whole;
+  save_segment(whole, "v.", *build());
+  for (const auto& [name, column] : whole.columns) {
+    KeptColumns kept = whole;
+    kept.columns.erase(name);
+    ASSERT_FALSE(load(kept)) << name;
+    EXPECT_EQ(load(kept).error().code, ErrorCode::corrupt) << name;
+    if (name == "v.reason" || name == "v.efforts" || column.bytes.empty()) continue;
+    kept = whole;
+    kept.columns[name].bytes.resize(column.bytes.size() - column.element_size);
+    ASSERT_FALSE(load(kept)) << name;
+    EXPECT_EQ(load(kept).error().code, ErrorCode::corrupt) << name;
+  }
+}
+
+}  // namespace
+}  // namespace ragtime::index

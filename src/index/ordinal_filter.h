@@ -1,0 +1,50 @@
+// OrdinalFilter: which vectors of a segment a search may return: those not removed and, if there is one, in a
+// selection.
+//
+// Lives for one search and borrows what it is made of. Thread safety: immutable.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/hit.h"
+#include "index/removed_set.h"
+#include "index/selection.h"
+
+namespace ragtime::index {
+
+class OrdinalFilter {
+ public:
+  // `ids` are the segment's. Either pointer may be null.
+  OrdinalFilter(std::span<const ChunkId> ids, const RemovedSet* removed, const Selection* selection)
+      : ids_(ids), removed_(removed != nullptr && removed->empty() ? nullptr : removed), selection_(selection) {}
+
+  bool allows(std::size_t ordinal) const {
+    if (removed_ != nullptr && removed_->contains(ordinal)) return false;
+    return selection_ == nullptr || selection_->contains(ids_[ordinal]);
+  }
+
+  // Whether everything is allowed; whether only a selection is.
+  bool is_open() const { return removed_ == nullptr && selection_ == nullptr; }
+  bool is_selective() const { return selection_ != nullptr; }
+
+  // At most so many are allowed. Costs little, unlike list().
+  std::size_t matches_max() const {
+    const std::size_t living = ids_.size() - (removed_ == nullptr ? 0 : std::min(removed_->size(), ids_.size()));
+    return selection_ == nullptr ? living : std::min(living, selection_->size());
+  }
+
+  // Those allowed, ascending. For selections so small that looking at each of them is cheaper than searching; some
+  // 30 ns for each member of the selection.
+  std::vector<std::uint32_t> list() const;
+
+ private:
+  std::span<const ChunkId> ids_;
+  const RemovedSet* removed_;
+  const Selection* selection_;
+};
+
+}  // namespace ragtime::index

@@ -1,0 +1,66 @@
+// Vector kernels: inner products of a query with f32 rows, 4-bit codes and 1-bit codes, and what goes with them, once
+// per instruction set.
+//
+// Those of integers give the same bits everywhere; those of floats differ in the order of additions.
+// best_vector_kernels() picks at run time. Thread safety: all functions are pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ragtime::index {
+
+// Vectors whose 1-bit codes lie together: word w of vector v at [w * kBitBlock + v].
+inline constexpr std::size_t kBitBlock = 8;
+// Bits of a query coordinate that 1-bit codes are compared with.
+inline constexpr std::size_t kQueryPlanes = 4;
+
+struct BoundTerms {
+  float base = 0;
+  float offset = 0;
+  float factor = 0;
+  float slack = 0;
+};
+
+struct VectorKernels {
+  const char* name;
+
+  float (*dot)(const float* a, const float* b, std::size_t size);
+  // out[i] = <query, rows + i * size>
+  void (*dot_rows)(const float* query, const float* rows, std::size_t count, std::size_t size, float* out);
+
+  // Codes of 4 bits: byte j holds coordinate j in its low and coordinate half + j in its high bits.
+  // Σ code · query over 2 · half coordinates, half a multiple of 32 and at most 2^19.
+  std::int32_t (*dot_nibbles)(const std::uint8_t* codes, const std::int8_t* query, std::size_t half);
+  // out[i] = that of codes + i * stride
+  void (*dot_nibble_rows)(const std::uint8_t* codes, std::size_t stride, std::size_t count, const std::int8_t* query,
+                          std::size_t half, std::int32_t* out);
+  // out[i] = that of codes[i]
+  void (*dot_nibble_list)(const std::uint8_t* const* codes, std::size_t count, const std::int8_t* query,
+                          std::size_t half, std::int32_t* out);
+  // Σ (16 · high + low) · (128 · coarse + fine)
+  std::int64_t (*dot_fine)(const std::uint8_t* high, const std::uint8_t* low, const std::int8_t* coarse,
+                           const std::int8_t* fine, std::size_t half);
+
+  // For `blocks` blocks of kBitBlock vectors of `words` words: out[i] = Σ_p 2^p · popcount(code xor plane p).
+  // Plane p of the query lies at planes + p * words.
+  void (*bit_distances)(const std::uint64_t* codes, std::size_t blocks, const std::uint64_t* planes, std::size_t words,
+                        std::int32_t* out);
+  // out[i] = base + add[i] + scale[i] · (offset + factor · values[i]) + slack · error[i]
+  void (*upper_bounds)(const std::int32_t* values, const float* scale, const float* add, const float* error,
+                       std::size_t count, const BoundTerms& terms, float* out);
+  // In place, normalised, hence its own inverse. Precondition: size is a power of two, at least 64.
+  void (*hadamard)(float* values, std::size_t size);
+
+  // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
+  std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);
+};
+
+const VectorKernels& portable_vector_kernels();
+// Null where this processor lacks the instructions.
+const VectorKernels* avx2_vector_kernels();
+const VectorKernels* avx512_vector_kernels();
+const VectorKernels* avx512_vnni_vector_kernels();  // And VPOPCNTDQ.
+const VectorKernels& best_vector_kernels();
+
+}  // namespace ragtime::index
