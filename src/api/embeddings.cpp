@@ -30,7 +30,10 @@ struct EmbeddingsRequest {
 
 std::string read_input(const JsonNode& node, std::int64_t& tokens_total) {
   if (node.is_number() || node.is_array()) {
-    node.reject(fmt::format("Invalid '{}': this model takes texts, not token arrays. Send strings.", node.path()));
+    node.reject(
+        fmt::format("Invalid '{}': this model takes texts, not token arrays, whose ids would be those of "
+                    "another model. Send strings (LangChain: check_embedding_ctx_length=False).",
+                    node.path()));
     return {};
   }
   std::string text = node.string();

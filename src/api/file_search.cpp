@@ -80,7 +80,7 @@ void read_search_options(const JsonNode& node, engine::SearchRequest& search) {
   search.results = static_cast<std::size_t>(node["max_num_results"].optional_integer(1, kResultsMax).value_or(10));
   search.filter = read_filter(node["filters"]);
   const JsonNode ranking = node["ranking_options"];
-  ranking["ranker"].optional_string();
+  search.rerank = ranking["ranker"].optional_string() != "none";
   if (const auto threshold = ranking["score_threshold"].optional_number(0, 1)) {
     search.score_threshold = static_cast<float>(*threshold);
   }

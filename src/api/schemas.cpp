@@ -23,7 +23,7 @@ constexpr std::string_view kRequestSchemas = R"json({
   "Filter": {"oneOf": [{"$ref": "#/components/schemas/ComparisonFilter"}, {"$ref":
     "#/components/schemas/CompoundFilter"}]},
   "RankingOptions": {"type": "object", "properties": {"ranker": {"type": "string", "description":
-    "Accepted; there is one ranker."}, "score_threshold": {"type": "number", "minimum": 0, "maximum": 1},
+    "none leaves out the configured second stage of the search; every other name is accepted and means the same."}, "score_threshold": {"type": "number", "minimum": 0, "maximum": 1},
     "hybrid_search": {"type": "object", "properties": {"embedding_weight": {"type": "number", "minimum": 0},
     "text_weight": {"type": "number", "minimum": 0}}, "required": ["embedding_weight", "text_weight"]}}},
   "FileSearchTool": {"type": "object", "properties": {"type": {"type": "string", "const": "file_search"},
@@ -167,6 +167,8 @@ constexpr std::string_view kResponseSchemas = R"json({
     "file_counts": {"$ref": "#/components/schemas/FileCounts"}}},
   "Ragtime": {"type": "object", "properties": {"timings": {"type": "object", "description":
     "Milliseconds per stage, and the total.", "properties": {}, "additionalProperties": {"type": "number"}},
+    "counts": {"type": "object", "description": "How many candidates stages of the search handled.", "properties": {},
+    "additionalProperties": {"type": "integer"}},
     "degraded": {"type": "array", "items": {"type": "string"}, "description":
     "What a fallback replaced; absent when nothing."}}, "required": ["timings"]},
   "SearchHit": {"type": "object", "properties": {"file_id": {"type": "string"}, "filename": {"type": "string"},
@@ -176,7 +178,8 @@ constexpr std::string_view kResponseSchemas = R"json({
     "string"}, "vector_store_id": {"type": "string"}, "page": {"type": ["integer", "null"]}, "heading_path":
     {"type": "string"}, "start": {"type": "integer", "description":
     "Unicode code points in the document's text."}, "end": {"type": "integer"}, "scores": {"type": "object",
-    "properties": {"dense": {"type": "number"}, "lexical": {"type": "number"}}}}},
+    "properties": {"dense": {"type": "number"}, "lexical": {"type": "number"}, "rerank": {"type": "number", "description":
+    "Of the second stage, on its own scale; absent when it did not judge the hit."}}}}},
   "SearchPage": {"type": "object", "properties": {"object": {"type": "string", "const":
     "vector_store.search_results.page"}, "search_query": {"type": "array", "items": {"type": "string"}},
     "data": {"type": "array", "items": {"$ref": "#/components/schemas/SearchHit"}}, "has_more": {"type":

@@ -28,6 +28,7 @@ json::object results_page(const std::vector<std::string>& queries, const engine:
 std::vector<std::string> degradations(const engine::SearchResults& results) {
   std::vector<std::string> out;
   if (results.dense_failed) out.push_back("search:dense→lexical");
+  if (results.rerank_incomplete) out.push_back("search:rerank→fused");
   return out;
 }
 

@@ -310,6 +310,14 @@ TEST_F(ServiceTest, FilesInStoresAreAttachedSearchedAndDetached) {
   EXPECT_EQ(found("null"), 0u);
 }
 
+TEST_F(ServiceTest, SearchSaysHowManyCandidatesItsStagesHad) {
+  const auto [store, file] = handbook();
+  const Reply page = call("POST", "/v1/vector_stores/" + store + "/search", R"({"query":"oil filter"})");
+  const auto& counts = page.parsed().at("ragtime").at("counts");
+  EXPECT_GT(counts.at("lexical").to_number<int>(), 0);
+  EXPECT_GT(counts.at("load").to_number<int>(), 0);
+}
+
 TEST_F(ServiceTest, DeletingAFileTakesItOutOfEveryStore) {
   const auto [store, file] = handbook();
   EXPECT_EQ(call("DELETE", "/v1/files/" + file).status, 200);

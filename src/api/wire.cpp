@@ -56,7 +56,9 @@ void add_hit_place(json::object& object, const engine::SearchHit& hit) {
   object["heading_path"] = hit.chunk.heading_path;
   object["start"] = hit.chunk.begin;
   object["end"] = hit.chunk.end;
-  object["scores"] = json::object{{"dense", hit.dense_score}, {"lexical", hit.lexical_score}};
+  json::object scores{{"dense", hit.dense_score}, {"lexical", hit.lexical_score}};
+  if (hit.rerank_score) scores["rerank"] = *hit.rerank_score;
+  object["scores"] = std::move(scores);
 }
 
 // Whole numbers as such: 2024, not 2024.0.
@@ -224,8 +226,11 @@ json::object ragtime_object(RequestContext& context, double total_ms, const std:
     timings[stage.name] = rounded(stage.milliseconds);
   }
   timings["total"] = rounded(total_ms);
+  json::object counts;
+  for (const StageTimings::Count& count : context.timings().counts()) counts[count.name] = count.items;
   json::object object;
   object["timings"] = std::move(timings);
+  if (!counts.empty()) object["counts"] = std::move(counts);
   if (!degraded.empty()) object["degraded"] = json::array(degraded.begin(), degraded.end());
   return object;
 }

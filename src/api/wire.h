@@ -37,7 +37,7 @@ json::object file_search_result_object(const engine::SearchHit& hit);
 // A `file_citation` annotation with our fields beside OpenAI's.
 json::object citation_object(const rag::Citation& citation);
 
-// {"timings": {stage: ms, …, "total": ms}, "degraded": […] when any}
+// {"timings": {stage: ms, …, "total": ms}, "counts": {stage: items, …}, "degraded": […]}, the latter two when any.
 json::object ragtime_object(RequestContext& context, double total_ms, const std::vector<std::string>& degraded);
 
 }  // namespace ragtime::api

@@ -70,9 +70,10 @@ struct IndexConfig {
 struct EngineConfig {
   text::ChunkingOptions chunking;
   Fusion fusion = Fusion::convex;
-  float dense_weight = 0.7f;     // Of the dense arm, for queries the model's vocabulary covers.
-  float rrf_k = 60;              // Of reciprocal rank fusion.
-  std::size_t candidates = 100;  // Per arm, before fusion.
+  float dense_weight = 0.7f;                     // Of the dense arm, for queries the model's vocabulary covers.
+  float rrf_k = 60;                              // Of reciprocal rank fusion.
+  std::size_t candidates = 100;                  // Per arm, before fusion.
+  std::chrono::milliseconds embed_budget{5000};  // For queries; the search is lexical when it ends.
   RerankConfig rerank{};
   Duplicates duplicates = Duplicates::keep;
   float mmr_lambda = 1;          // Weight of relevance against novelty, 0..1; 1: ranking by relevance alone.

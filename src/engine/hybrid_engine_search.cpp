@@ -186,9 +186,11 @@ Task<Result<void>> HybridEngine::embed_misses(SearchPlan& plan, const std::vecto
   StageTimer timer(context, "embed");
   std::vector<std::string> texts;
   for (const std::size_t place : places) texts.push_back(plan.queries[place].text);
-  const auto rows = co_await embedder_->embed(std::move(texts), encoder::EmbedPurpose::query, context);
+  RequestContext limited(context, Deadline::after(config_.embed_budget));
+  const auto rows = co_await embedder_->embed(std::move(texts), encoder::EmbedPurpose::query, limited);
   if (rows.has_error()) {
-    if (is_final(rows.error().code)) co_return rows.error();
+    RAGTIME_CO_TRY_DONE(context.check());
+    if (is_final(rows.error().code) && !limited.deadline().expired()) co_return rows.error();
     results.dense_failed = true;
     results.dense_used = false;
     for (QueryPlan& query : plan.queries) query.vector.clear();

@@ -37,8 +37,12 @@ class TokenEmbedder final : public encoder::Embedder {
   const encoder::EmbedderInfo& info() const override { return info_; }
   bool has_token_vectors() const override { return with_tokens; }
 
-  Task<Result<encoder::Embeddings>> embed(std::vector<std::string> texts, encoder::EmbedPurpose,
-                                          RequestContext&) override {
+  Task<Result<encoder::Embeddings>> embed(std::vector<std::string> texts, encoder::EmbedPurpose purpose,
+                                          RequestContext& context) override {
+    if (hangs_at_queries && purpose == encoder::EmbedPurpose::query) {
+      async::Event never(co_await asio::this_coro::executor);
+      RAGTIME_CO_TRY_DONE(co_await never.wait(context));
+    }
     encoder::Embeddings out;
     out.dimensions = kDimensions;
     out.values.assign(texts.size() * kDimensions, 1.0f);
@@ -62,6 +66,7 @@ class TokenEmbedder final : public encoder::Embedder {
 
   bool with_tokens = true;
   bool hangs = false;
+  bool hangs_at_queries = false;
   int calls_until_failure = -1;
   std::function<void(RequestContext&)> before;
 
@@ -222,6 +227,24 @@ TEST_F(SearchStagesTest, CandidatesOfEachStageAreCounted) {
   EXPECT_EQ(counts_, (std::map<std::string, std::size_t>{
                          {"dense", 5}, {"lexical", 4}, {"fuse", 5}, {"load", 5}, {"rerank", 2}, {"duplicates", 0}}));
   EXPECT_THAT(stages_, UnorderedElementsAre("embed", "dense", "lexical", "fuse", "load", "rerank", "select"));
+}
+
+TEST_F(SearchStagesTest, EmbedderThatTakesTooLongLeavesLexicalSearch) {
+  config_.embed_budget = std::chrono::milliseconds(5);
+  put("file-1", "apple");
+  put("file-2", "pear");
+  EXPECT_TRUE(search(request("apple")).dense_used);
+  embedder_.hangs_at_queries = true;
+  const auto results = search(request("apples"));
+  EXPECT_TRUE(results.dense_failed);
+  EXPECT_FALSE(results.dense_used);
+  EXPECT_THAT(files(results), ElementsAre("file-1"));
+
+  RequestContext late("req", "acme", Deadline::after(std::chrono::milliseconds(1)));
+  auto wanted = request("some apples");
+  const auto refused = async::sync_wait(engine_->search(std::move(wanted), late));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, ErrorCode::deadline_exceeded);
 }
 
 // Second stage. -----------------------------------------------------------------------------------------------------

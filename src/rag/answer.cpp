@@ -81,8 +81,10 @@ class DefaultAnswerer final : public Answerer {
     answer.queries = request.search->queries;
     RAGTIME_CO_TRY_DONE(co_await events.on_search_start(answer.queries));
     engine::SearchRequest searched = *request.search;
+    searched.widen = true;
     RAGTIME_CO_TRY(answer.search, co_await engine_.search(std::move(searched), context));
     if (answer.search.dense_failed) answer.degraded.push_back("embedding");
+    if (answer.search.rerank_incomplete) answer.degraded.push_back("rerank");
     co_return co_await events.on_search_done(answer.search);
   }
 

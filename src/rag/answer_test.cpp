@@ -293,6 +293,18 @@ TEST_F(AnswerTest, ARefusedEventEndsTheAnswer) {
   }
 }
 
+TEST_F(AnswerTest, AnIncompleteSecondStageIsDegraded) {
+  engine_.results.rerank_incomplete = true;
+  const auto answer = ask(over_documents(kQuestion), {});
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_THAT(answer->degraded, ElementsAre("rerank"));
+}
+
+TEST_F(AnswerTest, TheContextIsWidened) {
+  ASSERT_TRUE(ask(over_documents(kQuestion), {}).has_value());
+  EXPECT_TRUE(engine_.requests.at(0).widen);
+}
+
 TEST_F(AnswerTest, AFailedEmbedderIsDegraded) {
   engine_.results.dense_failed = true;
   const auto answer = ask(over_documents(kQuestion), {});

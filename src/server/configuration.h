@@ -88,6 +88,14 @@ struct RetrievalSettings {
   double dense_weight = 0.7;
   std::int64_t candidates = 100;
   std::int64_t results = 10;
+  std::string reranker = "none";
+  std::string rerank_model;  // For "cross_encoder": one of [[models]] with task "rerank".
+  std::int64_t rerank_candidates = 30;
+  std::int64_t rerank_budget_ms = 300;
+  double rerank_weight = 0.5;
+  std::string duplicates = "keep";
+  double mmr_lambda = 1;
+  std::int64_t neighbors = 0;
   std::string index = "auto";
 };
 

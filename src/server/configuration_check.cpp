@@ -67,6 +67,25 @@ Result<void> check_model_name(const std::set<std::string>& names, const std::str
                                          guess.empty() ? "" : fmt::format("; did you mean \"{}\"?", guess)));
 }
 
+// The reranker's model is one of the configured ones, since only those are opened.
+Result<void> check_reranker(const Configuration& configuration) {
+  const auto& retrieval = configuration.retrieval;
+  if (retrieval.reranker != "cross_encoder") return {};
+  std::vector<std::string> names;
+  for (const auto& model : configuration.models) {
+    if (model.task == "rerank") names.push_back(model.name);
+  }
+  if (std::count(names.begin(), names.end(), retrieval.rerank_model) > 0) return {};
+  if (retrieval.rerank_model.empty()) {
+    return at("retrieval.rerank_model",
+              "reranker = \"cross_encoder\" needs the name of a model with task = \"rerank\"");
+  }
+  const std::string guess = closest_name(retrieval.rerank_model, names);
+  return at("retrieval.rerank_model",
+            fmt::format("there is no model called \"{}\" with task = \"rerank\"{}", retrieval.rerank_model,
+                        guess.empty() ? "" : fmt::format("; did you mean \"{}\"?", guess)));
+}
+
 Result<void> check_models(const Configuration& configuration) {
   std::set<std::string> names;
   const auto& models = configuration.models;
@@ -134,6 +153,7 @@ Result<void> check_consistency(const Configuration& configuration) {
     return at("retrieval.results", "must not be larger than retrieval.candidates");
   }
   RAGTIME_TRY_DONE(check_models(configuration));
+  RAGTIME_TRY_DONE(check_reranker(configuration));
   return check_store_url(configuration.store.url);
 }
 
@@ -145,7 +165,8 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   };
   const auto& models = configuration.models;
   note(configuration.server.roles != plain.server.roles, "server.roles: this version always takes all roles");
-  note(configuration.retrieval.fusion != "convex", "retrieval.fusion: this version always uses convex fusion");
+  note(!configuration.retrieval.rerank_model.empty() && configuration.retrieval.reranker != "cross_encoder",
+       "retrieval.rerank_model: only used with reranker = \"cross_encoder\"");
   note(configuration.retrieval.index != "auto" && configuration.retrieval.index != "flat",
        "retrieval.index: this version always scans exactly (flat)");
   note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");

@@ -83,6 +83,15 @@ void visit_retrieval(RetrievalSettings& retrieval, FieldVisitor& visitor) {
   visitor.field("dense_weight", retrieval.dense_weight, between(0, 1));
   visitor.field("candidates", retrieval.candidates, between(1, 10'000));
   visitor.field("results", retrieval.results, between(1, 50));
+  visitor.field("reranker", retrieval.reranker,
+                one_of({"none", "lexical_overlap", "late_interaction", "cross_encoder"}));
+  visitor.field("rerank_model", retrieval.rerank_model, {});
+  visitor.field("rerank_candidates", retrieval.rerank_candidates, between(1, 1000));
+  visitor.field("rerank_budget_ms", retrieval.rerank_budget_ms, between(1, 60'000));
+  visitor.field("rerank_weight", retrieval.rerank_weight, between(0, 1));
+  visitor.field("duplicates", retrieval.duplicates, one_of({"keep", "suppress"}));
+  visitor.field("mmr_lambda", retrieval.mmr_lambda, between(0, 1));
+  visitor.field("neighbors", retrieval.neighbors, between(0, 20));
   visitor.field("index", retrieval.index, one_of({"auto", "flat", "ivf", "hnsw", "pq"}));
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "server/configuration_fields.h"
+#include "server/module_settings.h"
 
 namespace ragtime::server {
 namespace {
@@ -75,6 +76,14 @@ fusion = "convex"
 dense_weight = 0.25
 candidates = 50
 results = 5
+reranker = "late_interaction"
+rerank_model = ""
+rerank_candidates = 20
+rerank_budget_ms = 150
+rerank_weight = 0.25
+duplicates = "suppress"
+mmr_lambda = 0.8
+neighbors = 2
 index = "auto"
 
 [cache]
@@ -276,11 +285,43 @@ TEST(Configuration, PrintedTomlReadsBackTheSameWithSecretsMasked) {
   EXPECT_THAT(configuration_to_json(*parsed), HasSubstr("\"dense_weight\": 0.25"));
 }
 
-TEST(Configuration, SettingsOfLaterVersionsAreNamed) {
-  auto parsed = parse("[retrieval]\nfusion = \"rrf\"\n");
+TEST(Configuration, RetrievalReachesTheEngine) {
+  auto parsed = parse(kEverything);
   ASSERT_TRUE(parsed.has_value());
-  ASSERT_EQ(settings_without_effect(*parsed).size(), 1u);
-  EXPECT_THAT(settings_without_effect(*parsed)[0], StartsWith("retrieval.fusion"));
+  parsed->retrieval.fusion = "rrf";
+  const auto config = engine_config(*parsed);
+  EXPECT_EQ(config.fusion, engine::Fusion::rrf);
+  EXPECT_EQ(config.rerank.method, engine::RerankMethod::late_interaction);
+  EXPECT_EQ(config.rerank.candidates, 20u);
+  EXPECT_EQ(config.rerank.budget, std::chrono::milliseconds(150));
+  EXPECT_EQ(config.rerank.weight, 0.25f);
+  EXPECT_EQ(config.duplicates, engine::Duplicates::suppress);
+  EXPECT_EQ(config.mmr_lambda, 0.8f);
+  EXPECT_EQ(config.neighbors, 2u);
+  EXPECT_EQ(config.embed_budget, std::chrono::seconds(5));
+  const auto plain = engine_config(Configuration());
+  EXPECT_EQ(plain.fusion, engine::Fusion::convex);
+  EXPECT_EQ(plain.rerank.method, engine::RerankMethod::none);
+  EXPECT_EQ(plain.mmr_lambda, 1.0f);
+}
+
+TEST(Configuration, CrossEncoderIsOneOfTheRerankModels) {
+  const std::string models =
+      "[[models]]\nname = \"judge\"\ntask = \"rerank\"\nendpoints = [{ url = \"http://127.0.0.1:1\" }]\n"
+      "[[models]]\nname = \"chat\"\nendpoints = [{ url = \"http://127.0.0.1:1\" }]\n"
+      "[retrieval]\nreranker = \"cross_encoder\"\n";
+  EXPECT_TRUE(parse(models + "rerank_model = \"judge\"\n").has_value());
+  EXPECT_THAT(error_of(models), HasSubstr("needs the name of a model with task = \"rerank\""));
+  EXPECT_THAT(error_of(models + "rerank_model = \"chat\"\n"), HasSubstr("no model called \"chat\""));
+  EXPECT_THAT(error_of(models + "rerank_model = \"judg\"\n"), HasSubstr("did you mean \"judge\"?"));
+}
+
+TEST(Configuration, SettingsOfLaterVersionsAreNamed) {
+  auto parsed = parse("[chunking]\nstrategy = \"academic\"\n[retrieval]\nrerank_model = \"x\"\n");
+  ASSERT_TRUE(parsed.has_value());
+  ASSERT_EQ(settings_without_effect(*parsed).size(), 2u);
+  EXPECT_THAT(settings_without_effect(*parsed)[0], StartsWith("retrieval.rerank_model"));
+  EXPECT_THAT(settings_without_effect(*parsed)[1], StartsWith("chunking.strategy"));
   EXPECT_TRUE(settings_without_effect(Configuration()).empty());
 }
 

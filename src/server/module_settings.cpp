@@ -55,6 +55,26 @@ llm::RerankDialect rerank_dialect(std::string_view name) {
   return llm::RerankDialect::jina;
 }
 
+engine::RerankMethod rerank_method(std::string_view name) {
+  if (name == "lexical_overlap") return engine::RerankMethod::lexical_overlap;
+  if (name == "late_interaction") return engine::RerankMethod::late_interaction;
+  if (name == "cross_encoder") return engine::RerankMethod::cross_encoder;
+  return engine::RerankMethod::none;
+}
+
+void set_retrieval(const RetrievalSettings& retrieval, engine::EngineConfig& out) {
+  out.fusion = retrieval.fusion == "rrf" ? engine::Fusion::rrf : engine::Fusion::convex;
+  out.dense_weight = static_cast<float>(retrieval.dense_weight);
+  out.candidates = static_cast<std::size_t>(retrieval.candidates);
+  out.rerank.method = rerank_method(retrieval.reranker);
+  out.rerank.candidates = static_cast<std::size_t>(retrieval.rerank_candidates);
+  out.rerank.budget = milliseconds(retrieval.rerank_budget_ms);
+  out.rerank.weight = static_cast<float>(retrieval.rerank_weight);
+  out.duplicates = retrieval.duplicates == "suppress" ? engine::Duplicates::suppress : engine::Duplicates::keep;
+  out.mmr_lambda = static_cast<float>(retrieval.mmr_lambda);
+  out.neighbors = static_cast<std::size_t>(retrieval.neighbors);
+}
+
 }  // namespace
 
 std::size_t ingest_concurrency() {
@@ -90,8 +110,8 @@ documents::ParserConfig parser_config(const Configuration& configuration) {
 engine::EngineConfig engine_config(const Configuration& configuration) {
   engine::EngineConfig out;
   out.chunking = chunking_options(configuration.chunking);
-  out.dense_weight = static_cast<float>(configuration.retrieval.dense_weight);
-  out.candidates = static_cast<std::size_t>(configuration.retrieval.candidates);
+  set_retrieval(configuration.retrieval, out);
+  out.embed_budget = seconds(configuration.limits.vector_search_timeout_s);
   const auto& cache = configuration.cache;
   const auto size = [&](std::int64_t count) { return cache.enabled ? static_cast<std::size_t>(count) : 0; };
   out.embedding_cache.rows_max = size(cache.embedding_rows_max);

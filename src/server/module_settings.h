@@ -26,6 +26,7 @@ async::ThreadPoolConfig compute_pool_config(const Configuration& configuration);
 async::ThreadPoolConfig blocking_pool_config(const Configuration& configuration);
 async::ThreadPoolConfig parsing_pool_config(const Configuration& configuration);
 documents::ParserConfig parser_config(const Configuration& configuration);
+// Without the rerank model and the encoder's fingerprint.
 engine::EngineConfig engine_config(const Configuration& configuration);
 http::ClientConfig client_config(const Configuration& configuration);
 // The chat models, each by its first endpoint, in the order of the configuration.

@@ -100,6 +100,9 @@ Result<void> Runtime::open_engine() {
   parser = documents::Parser::create(parser_config(configuration), *parsing);
   engine::EngineConfig config = engine_config(configuration);
   config.embedding_cache.fingerprint = encoder_fingerprint;
+  for (const auto& reranker : rerankers) {
+    if (reranker->info().model == configuration.retrieval.rerank_model) config.rerank.model = reranker.get();
+  }
   RAGTIME_TRY(engine,
               engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
