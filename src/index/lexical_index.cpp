@@ -15,7 +15,7 @@ namespace {
 
 // Recent segments grow together up to this many chunks, which bounds the time of one change.
 constexpr std::size_t kRecentSegmentMax = 16'384;
-constexpr std::size_t kMergeChangesMin = 2'048;
+constexpr std::size_t kMergeChangesMin = 4'096;
 // A merge is due when one in so many chunks has changed.
 constexpr std::size_t kMergeShare = 4;
 
@@ -81,6 +81,9 @@ void LexicalIndex::State::drop_empty() {
 
 // Removes the recent chunks that a base of this sequence has.
 void LexicalIndex::State::drop_merged(std::uint64_t merged) {
+  const auto begin = parts.begin() + static_cast<std::ptrdiff_t>(first_recent());
+  const auto is_merged = [&](const LexicalPart& part) { return part.segment->sequence() <= merged; };
+  parts.erase(std::remove_if(begin, parts.end(), is_merged), parts.end());
   for (std::size_t p = first_recent(); p < parts.size(); ++p) {
     const auto segment = parts[p].segment;
     for (Ordinal chunk = 0; chunk < segment->size(); ++chunk) {
@@ -168,7 +171,10 @@ bool LexicalIndex::merge_due() const {
 
 std::shared_ptr<const LexicalSegment> LexicalIndex::merge(const LexicalView& view) const {
   const auto& parts_view = dynamic_cast<const PartsView&>(view);
-  return merge_parts(parts_view.parts(), state_->options, parts_view.sequence(), false);
+  const auto& parts = parts_view.parts();
+  const bool is_one_clean = parts.size() == 1 && parts[0].removed() == 0;
+  if (is_one_clean && parts[0].segment->sequence() == parts_view.sequence()) return parts[0].segment;
+  return merge_parts(parts, state_->options, parts_view.sequence(), false);
 }
 
 void LexicalIndex::adopt(std::shared_ptr<const LexicalSegment> base) {

@@ -366,16 +366,16 @@ TEST(LexicalIndex, WordsAcrossManyWindows) {
 
 TEST(LexicalIndex, ManyBatchesStayFewParts) {
   LexicalIndex index;
-  for (ChunkId id = 0; id < 3'000; ++id)
+  for (ChunkId id = 0; id < 5'000; ++id)
     index.apply({}, std::vector<Addition>{{id, {}, {"all", "n" + std::to_string(id)}}});
   EXPECT_THAT(ids_of(search(index, {"n1234"})), ElementsAre(1234));
   EXPECT_TRUE(index.merge_due());
   merge(index);
   EXPECT_FALSE(index.merge_due());
   const auto report = index.view()->report();
-  EXPECT_EQ(report.chunks, 3'000u);
+  EXPECT_EQ(report.chunks, 5'000u);
   EXPECT_EQ(report.recent, 0u);
-  EXPECT_EQ(report.terms, 3'001u);
+  EXPECT_EQ(report.terms, 5'001u);
   EXPECT_GT(report.bytes, 10'000u);
 }
 
@@ -384,15 +384,15 @@ TEST(LexicalIndex, SpaceOfRemovedChunksReturns) {
   std::vector<ChunkId> ids;
   for (int round = 0; round < 3; ++round) {
     Chunks chunks;
-    for (ChunkId id = 0; id < 3'000; ++id) chunks[id] = {{}, {"all", "n" + std::to_string(id)}};
+    for (ChunkId id = 0; id < 5'000; ++id) chunks[id] = {{}, {"all", "n" + std::to_string(id)}};
     index.apply({}, additions_of(chunks));
     merge(index);
-    EXPECT_THAT(search(index, {"all"}, 5'000), SizeIs(3'000));
+    EXPECT_THAT(search(index, {"all"}, 9'000), SizeIs(5'000));
     ids.assign(index.base_ids().begin(), index.base_ids().end());
-    EXPECT_THAT(ids, SizeIs(3'000));
+    EXPECT_THAT(ids, SizeIs(5'000));
     index.apply(ids, {});
     EXPECT_EQ(index.view()->size(), 0u);
-    EXPECT_EQ(index.view()->report().removed, 3'000u);
+    EXPECT_EQ(index.view()->report().removed, 5'000u);
     EXPECT_THAT(search(index, {"all", "n7"}), IsEmpty());
     EXPECT_TRUE(index.merge_due());
     merge(index);
