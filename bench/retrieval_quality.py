@@ -1,104 +1,132 @@
 #!/usr/bin/env python3
-"""Retrieval quality end to end: every paragraph of a set ingested as a document through the command line, then questions
-through POST /v1/vector_stores/{id}/search of a running server.
+"""Quality of search on every set: `ragtime eval` by arm, and what each second stage changes.
 
-usage: bench/retrieval_quality.py [--questions N] [--seed N] [--json FILE] [SET[:lexical|:hybrid] ...]
+usage: bench/run retrieval-quality [--rerankers LIST] [--rerank-queries N] [--seed N] [--no-write] [SET ...]
 
-Sets are folders with corpus.jsonl.gz, queries.jsonl.gz and qrels.tsv (BEIR layout) under RAGTIME_DATA or the folder
-shared/data beside the checkout. Default: squad-dev:hybrid squad-dev:lexical cmrc2018:lexical.
+Sets are folders in BEIR layout under RAGTIME_DATA or shared/data beside the checkout (default: all). Runs build/release/ragtime (or
+RAGTIME_BINARY) with default settings, one set at a time. Second stages are measured on at most N questions of each set (default 200),
+with a budget that they do not reach. Writes retrieval-quality.json and the figures of retrieval.md in docs/performance/.
 """
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import pathlib
-import random
-import statistics
+import subprocess
 import sys
 import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/functional"))
-import conftest  # noqa: E402
+import encoder_report
+import environment
+from environment import DATA, ROOT, say
 
-DATA = pathlib.Path(os.environ.get("RAGTIME_DATA", ROOT.parent / "shared/data"))
-
-
-def read_lines(path):
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+BINARY = pathlib.Path(os.environ.get("RAGTIME_BINARY", ROOT / "build/release/ragtime"))
+SETS = ["nfcorpus", "cranfield", "vaswani", "squad-dev", "xquad-en", "cmrc2018", "xquad-zh"]
+GAIN_GOAL = 0.02
 
 
-def write_corpus(folder, target):
-    """One text file per paragraph, named by its id, the title as its first line."""
-    target.mkdir(parents=True, exist_ok=True)
-    corpus = read_lines(folder / "corpus.jsonl.gz")
-    for row in corpus:
-        title = row.get("title", "").replace("_", " ")
-        (target / (row["_id"] + ".txt")).write_text(f"{title}\n\n{row['text']}" if title else row["text"], encoding="utf-8")
-    return len(corpus)
+class Evaluator:
+    def __init__(self, work):
+        self.work = pathlib.Path(work)
+        self.config = self.work / "ragtime.toml"
+        self.config.write_text(f'[encoder]\nmodel = "{environment.MODEL}"\n[retrieval]\nrerank_budget_ms = 60000\n')
+
+    def run(self, name, *options):
+        """What `ragtime eval` reports about one set."""
+        report = self.work / "report.json"
+        command = [str(BINARY), "eval", str(DATA / name), "--keep", "--quiet", "--json", str(report), "--config", str(self.config),
+                   "--data-dir", str(self.work / "data"), *map(str, options)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)} exited with {done.returncode}: {done.stderr}")
+        return json.loads(report.read_text())
 
 
-def sample_questions(folder, count, seed):
-    queries = {row["_id"]: row["text"] for row in read_lines(folder / "queries.jsonl.gz")}
-    with open(folder / "qrels.tsv", newline="") as rows:
-        relevant = {}
-        for row in csv.DictReader(rows, delimiter="\t"):
-            relevant.setdefault(row["query-id"], set()).add(row["corpus-id"])
-    ids = sorted(relevant)
-    random.Random(seed).shuffle(ids)
-    return [(queries[i], relevant[i]) for i in ids[:count]]
+def measure(arguments):
+    results, stages = [], []
+    with tempfile.TemporaryDirectory(prefix="ragtime-quality-") as work:
+        evaluator = Evaluator(work)
+        for name in arguments.sets:
+            say(name)
+            report = evaluator.run(name, "--seed", arguments.seed)
+            settings = report["settings"]
+            results.append(report["sets"][0])
+            for reranker in arguments.rerankers:
+                say(f"{name} with {reranker}")
+                of_stage = evaluator.run(name, "--seed", arguments.seed, "--queries", arguments.rerank_queries, "--reranker", reranker)
+                stages.append({"reranker": reranker, **of_stage["sets"][0]})
+    return {"benchmark": "retrieval-quality", "command": "bench/run retrieval-quality " + " ".join(sys.argv[1:]),
+            "commit": environment.commit(), "machine": environment.machine(), "settings": settings, "sets": results, "second_stages": stages}
 
 
-def measure(folder, work, with_model, questions=200, seed=1):
-    """Ingests and asks; returns a dictionary of figures."""
-    documents = work / "documents"
-    count = write_corpus(folder, documents)
-    server = conftest.Server(work / "data", with_model=with_model)
-    started = time.monotonic()
-    server.run("ingest", str(documents), "--json")
-    ingest_s = time.monotonic() - started
-    server.start()
-    try:
-        store = next(s["id"] for s in server.call("GET", "/v1/vector_stores")[2]["data"] if s["name"] == "default")
-        in_1 = in_5 = asked = 0
-        latencies = []
-        for question, relevant in sample_questions(folder, questions, seed):
-            started = time.monotonic()
-            reply = server.call("POST", f"/v1/vector_stores/{store}/search", {"query": question, "max_num_results": 5})
-            latencies.append((time.monotonic() - started) * 1000)
-            found = [hit["filename"].removesuffix(".txt") for hit in reply[2]["data"]]
-            in_1 += bool(found) and found[0] in relevant
-            in_5 += any(name in relevant for name in found[:5])
-            asked += 1
-    finally:
-        server.stop()
-    return {"set": folder.name, "arms": "hybrid" if with_model else "lexical", "documents": count,
-            "ingest_s": round(ingest_s, 1), "questions": asked, "seed": seed, "found_in_1": round(in_1 / asked, 4),
-            "found_in_5": round(in_5 / asked, 4), "search_ms_median": round(statistics.median(latencies), 2)}
+def signed(value):
+    return f"{value:+.4f}"
+
+
+def arms_table(sets):
+    rows = []
+    for figures in sets:
+        arms, against = figures["arms"], figures["hybrid_against"][0]
+        better = arms[against["arm"]]["ndcg@10"]
+        cells = [" / ".join(f"{arms[arm][m]:.4f}" for m in ("ndcg@10", "recall@10", "mrr@10", "map@100", "recall@100"))
+                 for arm in ("lexical", "dense", "hybrid")]
+        low, high = against["interval"]
+        rows.append([figures["name"], f"{figures['documents']:,}", f"{figures['queries']:,}", *cells,
+                     f"{signed(against['gain'])} ({against['gain'] / better:+.1%}) [{signed(low)}, {signed(high)}]"])
+    heads = ["set", "documents", "questions", "lexical", "dense", "hybrid", "hybrid against the better arm, nDCG@10"]
+    return encoder_report.table(heads, rows)
+
+
+def mean_line(sets):
+    mean = lambda values: sum(values) / len(values)
+    better = mean([max(s["arms"]["lexical"]["ndcg@10"], s["arms"]["dense"]["ndcg@10"]) for s in sets])
+    hybrid = mean([s["arms"]["hybrid"]["ndcg@10"] for s in sets])
+    behind = [s["name"] for s in sets if s["hybrid_against"][0]["gain"] < 0]
+    goal = "met" if hybrid / better - 1 >= GAIN_GOAL and not behind else "missed"
+    return (f"Mean nDCG@10 of {len(sets)} sets: lexical {mean([s['arms']['lexical']['ndcg@10'] for s in sets]):.4f}, dense "
+            f"{mean([s['arms']['dense']['ndcg@10'] for s in sets]):.4f}, each set's better arm {better:.4f}, hybrid {hybrid:.4f} "
+            f"({hybrid / better - 1:+.1%}). Behind the better arm on: {', '.join(behind) or 'none'}. "
+            f"Goal (never behind, +2 % on the mean): {goal}.")
+
+
+def stages_table(stages):
+    rows = []
+    for figures in stages:
+        fused, hybrid = (figures["arms"][arm]["ndcg@10"] for arm in ("fused", "hybrid"))
+        against = next(each for each in figures["hybrid_against"] if each["arm"] == "fused")
+        low, high = against["interval"]
+        rows.append([figures["reranker"], figures["name"], str(figures["queries"]), f"{fused:.4f}", f"{hybrid:.4f}", signed(against["gain"]),
+                     f"{signed(low)} to {signed(high)}", "yes" if against["significant"] else "no"])
+    heads = ["second stage", "set", "questions", "without", "with", "change of nDCG@10", "95 % interval", "significant"]
+    return encoder_report.table(heads, rows)
+
+
+def report(results):
+    parts = [f"`{results['command'].strip()}` at {results['commit']}.",
+             "Each cell: nDCG@10 / recall@10 / MRR@10 / MAP@100 / recall@100.", arms_table(results["sets"]), mean_line(results["sets"])]
+    if results["second_stages"]:
+        parts += ["### Second stages", stages_table(results["second_stages"])]
+    return "\n\n".join(parts)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", default=["squad-dev:hybrid", "squad-dev:lexical", "cmrc2018:lexical"])
-    parser.add_argument("--questions", type=int, default=200)
+    parser = argparse.ArgumentParser(prog="bench/run retrieval-quality", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", default=SETS)
+    parser.add_argument("--rerankers", type=lambda text: [name for name in text.split(",") if name],
+                        default=["lexical_overlap", "late_interaction"], help="separated by commas; '' for none")
+    parser.add_argument("--rerank-queries", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=pathlib.Path, help="also write the figures here")
+    parser.add_argument("--no-write", dest="write", action="store_false")
     arguments = parser.parse_args()
-    results = []
-    print(f"{'set':<12} {'arms':<8} {'documents':>9} {'ingest s':>9} {'questions':>9} {'in 1':>7} {'in 5':>7} {'search ms':>9}")
-    for choice in arguments.sets:
-        name, _, arms = choice.partition(":")
-        with tempfile.TemporaryDirectory(prefix="ragtime-quality-") as work:
-            r = measure(DATA / name, pathlib.Path(work), arms != "lexical", arguments.questions, arguments.seed)
-        results.append(r)
-        print(f"{r['set']:<12} {r['arms']:<8} {r['documents']:>9} {r['ingest_s']:>9} {r['questions']:>9} "
-              f"{r['found_in_1']:>7.1%} {r['found_in_5']:>7.1%} {r['search_ms_median']:>9}", flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    if not environment.MODEL.exists():
+        sys.exit(f"{environment.MODEL} is missing: scripts/fetch_model.sh gets it")
+    results = measure(arguments)
+    print(report(results))
+    if arguments.write:
+        folder = ROOT / "docs/performance"
+        (folder / "retrieval-quality.json").write_text(json.dumps(results, indent=1) + "\n")
+        encoder_report.replace_figures(folder / "retrieval.md", "retrieval-quality", report(results))
 
 
 if __name__ == "__main__":

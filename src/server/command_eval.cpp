@@ -13,6 +13,7 @@
 #include "server/exit_code.h"
 #include "server/json_text.h"
 #include "server/stop_signals.h"
+#include "server/trec_run.h"
 
 namespace ragtime::server {
 namespace {
@@ -37,6 +38,7 @@ Result<SetResult> run_set(const EvaluationSet& set, const EvalOptions& options, 
   EvaluationOptions how;
   how.k = static_cast<std::size_t>(options.k);
   how.tune = options.tune;
+  how.rankings = !options.runs_folder.empty();
   how.quiet = options.quiet;
   return async::sync_wait(evaluate(std::move(runtime), set, how, invocation.err, context));
 }
@@ -84,7 +86,8 @@ int eval_command(const EvalOptions& options, Invocation& invocation) {
   StopSignals signals([&context] { context.cancel(); });
   auto sets = read_sets(options);
   if (sets.has_error()) return fail(invocation, sets.error().message, kExitUsage);
-  const Configuration& configuration = invocation.configuration.settings;
+  Configuration configuration = invocation.configuration.settings;
+  if (!options.reranker.empty()) configuration.retrieval.reranker = options.reranker;
   print_notice(configuration, invocation);
   const ReportOptions report{static_cast<std::size_t>(options.k), options.seed};
   std::vector<SetResult> results;
@@ -93,6 +96,8 @@ int eval_command(const EvalOptions& options, Invocation& invocation) {
     if (signals.received()) return kExitInterrupted;
     if (result.has_error()) return fail(invocation, set.name + ": " + result.error().message, kExitFailed);
     print_set(*result, report, invocation.out);
+    const auto written = options.runs_folder.empty() ? Result<void>() : write_runs(options.runs_folder, set, *result);
+    if (written.has_error()) return fail(invocation, written.error().message, kExitFailed);
     results.push_back(std::move(*result));
   }
   return finish(results, options, configuration, invocation);

@@ -142,9 +142,12 @@ void add_eval(CLI::App& app, Parsed& parsed) {
   eval->add_option("--queries", parsed.eval.queries, "Only so many questions of each set, chosen by --seed")
       ->check(CLI::Range(1, 1'000'000'000));
   eval->add_option("--seed", parsed.eval.seed, "Of every choice by chance (default: 1)");
+  eval->add_option("--reranker", parsed.eval.reranker, "Second stage in place of retrieval.reranker")
+      ->check(CLI::IsMember({"none", "lexical_overlap", "late_interaction", "cross_encoder"}));
   eval->add_flag("--tune", parsed.eval.tune, "Look for better settings of the fusion, by cross-validation");
   eval->add_flag("--keep", parsed.eval.keep, "Keep the documents under the data directory's eval/ for the next run");
   eval->add_option("--json", parsed.eval.json_file, "Write all figures into this file");
+  eval->add_option("--runs", parsed.eval.runs_folder, "Write what each arm found into this folder, as trec_eval reads it");
   eval->add_flag("-q,--quiet", parsed.eval.quiet, "No progress");
   eval->footer(
       "\nDocuments are taken in with the configured model and chunking, in a place of their own: your stores stay as\n"

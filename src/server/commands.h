@@ -46,10 +46,12 @@ struct EvalOptions {
   int k = 10;
   int queries = 0;  // Of each set, chosen by the seed; 0: all.
   std::uint64_t seed = 1;
+  std::string reranker;  // In place of the configured one; empty: that.
   bool tune = false;
-  bool keep = false;      // Keep what was taken in, so that the next run need not.
-  bool quiet = false;     // No progress.
-  std::string json_file;  // Empty: none.
+  bool keep = false;        // Keep what was taken in, so that the next run need not.
+  bool quiet = false;       // No progress.
+  std::string json_file;    // Empty: none.
+  std::string runs_folder;  // The same.
 };
 
 struct ModelOptions {

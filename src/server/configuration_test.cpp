@@ -286,7 +286,7 @@ TEST(Configuration, PrintedTomlReadsBackTheSameWithSecretsMasked) {
 }
 
 TEST(Configuration, RetrievalReachesTheEngine) {
-  auto parsed = parse(kEverything);
+  auto parsed = parse(kEverything, environment({{"VLLM_KEY", "sk-very-secret"}}));
   ASSERT_TRUE(parsed.has_value());
   parsed->retrieval.fusion = "rrf";
   const auto config = engine_config(*parsed);

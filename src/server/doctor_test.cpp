@@ -81,7 +81,7 @@ TEST_F(Doctor, AnEndpointThatDoesNotAnswerIsBroken) {
 }
 
 TEST_F(Doctor, SettingsWithoutEffectAreAWarning) {
-  loaded_.settings.retrieval.fusion = "rrf";
+  loaded_.settings.chunking.strategy = "academic";
   EXPECT_EQ(check("configuration").state, CheckState::warning);
 }
 

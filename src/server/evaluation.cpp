@@ -181,7 +181,10 @@ Task<Result<void>> search_arm(Run& run, std::size_t place, std::size_t arm) {
   RAGTIME_CO_TRY(const auto found, co_await std::move(searching));
   if (found.dense_failed) co_return embedding_failed();
   run.result.rerank_incomplete += found.rerank_incomplete ? 1 : 0;
-  run.result.arms[arm].queries[place] = engine::measure_ranking(documents_of(found.hits), query.grades, run.options.k);
+  auto ranking = documents_of(found.hits);
+  auto& result = run.result.arms[arm];
+  result.queries[place] = engine::measure_ranking(ranking, query.grades, run.options.k);
+  if (run.options.rankings) result.rankings[place] = std::move(ranking);
   co_return Result<void>();
 }
 
@@ -233,7 +236,10 @@ void prepare_results(Run& run) {
   result.queries = set.queries.size();
   result.queries_unjudged = set.queries_unjudged;
   for (const auto& arm : run.arms) {
-    result.arms.push_back({arm.name, std::vector<engine::RankingMeasures>(set.queries.size())});
+    auto& added = result.arms.emplace_back();
+    added.name = arm.name;
+    added.queries.resize(set.queries.size());
+    if (run.options.rankings) added.rankings.resize(set.queries.size());
   }
   if (run.options.tune && run.runtime.engine->embeds()) result.settings.resize(set.queries.size());
 }

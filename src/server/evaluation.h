@@ -26,9 +26,10 @@
 namespace ragtime::server {
 
 struct EvaluationOptions {
-  std::size_t k = 10;  // 1..1000
-  bool tune = false;   // Also scores other settings of the fusion.
-  bool quiet = false;  // No progress.
+  std::size_t k = 10;     // 1..1000
+  bool tune = false;      // Also scores other settings of the fusion.
+  bool rankings = false;  // Also keeps what was found.
+  bool quiet = false;     // No progress.
 };
 
 // Passages per search, and how far average precision and the deep recall look.
@@ -41,7 +42,8 @@ inline constexpr const char* kHybridArm = "hybrid";  // As configured.
 
 struct ArmResult {
   std::string name;
-  std::vector<engine::RankingMeasures> queries;  // In the set's order.
+  std::vector<engine::RankingMeasures> queries;               // In the set's order.
+  std::vector<std::vector<engine::DocumentNumber>> rankings;  // The same; empty unless asked for.
 };
 
 struct SetResult {

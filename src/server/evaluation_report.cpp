@@ -106,6 +106,9 @@ void print_difference(const ArmDifference& difference, const ReportOptions& opti
 }
 
 void print_remarks(const SetResult& set, Terminal& terminal) {
+  if (set.arm(kDenseArm) == nullptr) {
+    terminal.line(terminal.styled(Style::yellow, fmt::format("{}: dense and hybrid were not measured", kNoModel)));
+  }
   if (set.queries_unjudged > 0) {
     terminal.line(terminal.styled(
         Style::dim, fmt::format("{} questions without a relevant document were left out", set.queries_unjudged)));
@@ -207,7 +210,7 @@ void print_set(const SetResult& set, const ReportOptions& options, Terminal& ter
   for (const char* name : kArms) {
     const auto* arm = set.arm(name);
     if (arm != nullptr) table.row(arm_row(*arm, measures, options));
-    if (arm == nullptr && name != std::string_view(kFusedArm)) table.row({name, kNoModel});
+    if (arm == nullptr && name != std::string_view(kFusedArm)) table.row({name, "no model"});
   }
   table.print(terminal);
   for (const auto& each : differences(set, options)) print_difference(each, options, terminal);
@@ -284,11 +287,10 @@ json::object report_json(const std::vector<SetResult>& sets, const Configuration
   json::array list;
   for (const auto& set : sets) list.push_back(set_json(set, options));
   json::object out{{"sets", std::move(list)}, {"k", options.k}, {"seed", options.seed}};
-  out["settings"] = json::object{{"fusion", configuration.retrieval.fusion},
-                                 {"dense_weight", configuration.retrieval.dense_weight},
-                                 {"candidates", configuration.retrieval.candidates},
-                                 {"encoder", configuration.encoder.model},
-                                 {"chunk_size", configuration.chunking.size}};
+  out["settings"] = json::object{
+      {"fusion", configuration.retrieval.fusion},         {"dense_weight", configuration.retrieval.dense_weight},
+      {"candidates", configuration.retrieval.candidates}, {"reranker", configuration.retrieval.reranker},
+      {"encoder", configuration.encoder.model},           {"chunk_size", configuration.chunking.size}};
   if (tuning != nullptr) out["tuning"] = tuning_json(*tuning);
   return out;
 }
