@@ -33,7 +33,7 @@ struct Options {
   std::string documents;
   std::map<std::string, std::string> queries;
   LexicalOptions index{.k1 = 1.2f, .b = 0.75f};
-  std::size_t batch = 1000;
+  std::size_t batch = 250'000;
 };
 
 // Of this thread, which says more where other programs run.

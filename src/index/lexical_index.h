@@ -35,7 +35,7 @@ struct LexicalOptions {
 };
 
 struct LexicalQuery {
-  std::vector<std::string> terms;  // As text::analyze() gives them; a repeated term counts as often.
+  std::vector<std::string> terms;  // As text::index_terms() gives them; a repeated term counts as often.
   // Chunks without one of them next to each other, as text::phrase_terms() gives them, do not appear.
   std::vector<std::vector<std::string>> phrases{};
   // Each scores as one term more, which occurs where its terms stand next to each other.

@@ -170,11 +170,14 @@ CharClass class_at(std::string_view text, std::size_t position, std::size_t& nex
   return classify(next_code_point(text, next));
 }
 
+// What stands for Chinese besides bigrams.
+enum class Chinese { words, characters };
+
 class Scanner {
  public:
   // Wholes are the terms that do not stand next to the others; both may go to the same place.
-  Scanner(std::string_view text, std::vector<std::string>& terms, std::vector<std::string>& wholes)
-      : text_(text), terms_(terms), wholes_(wholes) {}
+  Scanner(std::string_view text, Chinese chinese, std::vector<std::string>& terms, std::vector<std::string>& wholes)
+      : text_(text), chinese_(chinese), terms_(terms), wholes_(wholes) {}
 
   void run() {
     while (position_ < text_.size()) {
@@ -314,9 +317,19 @@ class Scanner {
   void emit_cjk(std::string_view run) {
     const icu::UnicodeString units = icu::UnicodeString::fromUTF8({run.data(), static_cast<std::int32_t>(run.size())});
     tools_.for_each_word(units, [&](const icu::UnicodeString& word) {
-      if (word.countChar32() != 2) emit_units(word, wholes_);
+      const std::int32_t length = word.countChar32();
+      if (length == 1 || (length > 2 && chinese_ == Chinese::words)) emit_units(word, wholes_);
     });
+    if (chinese_ == Chinese::characters) emit_characters(run);
     emit_bigrams(run);
+  }
+
+  void emit_characters(std::string_view run) {
+    for (std::size_t at = 0; at < run.size();) {
+      const std::size_t begin = at;
+      next_code_point(run, at);
+      emit(std::string(run.substr(begin, at - begin)), wholes_);
+    }
   }
 
   void emit_bigrams(std::string_view run) {
@@ -350,6 +363,7 @@ class Scanner {
   }
 
   std::string_view text_;
+  Chinese chinese_;
   std::vector<std::string>& terms_;
   std::vector<std::string>& wholes_;
   std::size_t position_ = 0;
@@ -357,26 +371,26 @@ class Scanner {
   ThreadTools& tools_ = thread_tools();
 };
 
-void scan(std::string_view utf8, std::vector<std::string>& terms, std::vector<std::string>& wholes) {
+void scan(std::string_view utf8, Chinese chinese, std::vector<std::string>& terms, std::vector<std::string>& wholes) {
   terms.reserve(utf8.size() / 5);
-  if (is_ascii(utf8)) return Scanner(utf8, terms, wholes).run();
+  if (is_ascii(utf8)) return Scanner(utf8, chinese, terms, wholes).run();
   std::string compatible = thread_tools().compatible(utf8);
   simplify(compatible);
-  Scanner(compatible, terms, wholes).run();
+  Scanner(compatible, chinese, terms, wholes).run();
 }
 
 }  // namespace
 
 std::vector<std::string> analyze(std::string_view utf8) {
   std::vector<std::string> terms;
-  scan(utf8, terms, terms);
+  scan(utf8, Chinese::words, terms, terms);
   return terms;
 }
 
 std::vector<std::string> index_terms(std::string_view utf8) {
   std::vector<std::string> terms;
   std::vector<std::string> wholes;
-  scan(utf8, terms, wholes);
+  scan(utf8, Chinese::characters, terms, wholes);
   terms.insert(terms.end(), std::make_move_iterator(wholes.begin()), std::make_move_iterator(wholes.end()));
   return terms;
 }
@@ -384,7 +398,7 @@ std::vector<std::string> index_terms(std::string_view utf8) {
 std::vector<std::string> phrase_terms(std::string_view utf8) {
   std::vector<std::string> terms;
   std::vector<std::string> wholes;
-  scan(utf8, terms, wholes);
+  scan(utf8, Chinese::words, terms, wholes);
   return terms.empty() && wholes.size() == 1 ? wholes : terms;
 }
 

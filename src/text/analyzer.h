@@ -16,8 +16,10 @@ namespace ragtime::text {
 // The terms of a text in order, repeated as often as they occur.
 std::vector<std::string> analyze(std::string_view utf8);
 
-// The same terms for a search index: first those that stand next to each other where the text does, words, parts of
-// identifiers, bigrams; then the wholes of identifiers and the Chinese words.
+// For a search index, of documents and queries alike: first the terms that stand next to each other where the text
+// does, words, parts of identifiers, bigrams; then the wholes of identifiers, and of Chinese every character and once
+// more those that are words, in place of longer words. Than analyze() it finds better where texts are mixed (xquad-zh:
+// MRR@10 .959 against .955, bigrams alone .959; cmrc2018: .985, .986, .978).
 std::vector<std::string> index_terms(std::string_view utf8);
 
 // The terms that stand next to each other in index_terms() of every text with this phrase in it. Where the phrase is

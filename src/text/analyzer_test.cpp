@@ -77,10 +77,10 @@ TEST(Analyzer, TraditionalAndSimplifiedAgree) {
 
 TEST(Analyzer, IndexTermsPutWhatIsAdjacentFirst) {
   EXPECT_THAT(index_terms("the ERR-4012 page"), ElementsAre("the", "err", "4012", "page", "err-4012"));
-  EXPECT_THAT(index_terms("使用GPU加速器"), ElementsAre("使用", "gpu", "加速", "速器", "加速器"));
-  EXPECT_THAT(index_terms("一只猫"), testing::IsSupersetOf({"一只", "只猫"}));
-  for (const std::string_view text : {"a LexicalIndex of 1.2.3", "ภาษาไทย 大学生 ef_construction"}) {
-    EXPECT_THAT(index_terms(text), testing::UnorderedElementsAreArray(analyze(text)));
+  EXPECT_THAT(index_terms("使用GPU加速器"), ElementsAre("使用", "gpu", "加速", "速器", "使", "用", "加", "速", "器"));
+  EXPECT_THAT(index_terms("猫"), ElementsAre("猫", "猫"));  // A word and a character.
+  for (const std::string_view text : {"a LexicalIndex of 1.2.3", "ภาษาไทย 学习 ef_construction"}) {
+    EXPECT_THAT(index_terms(text), IsSupersetOf(analyze(text)));
   }
 }
 

@@ -104,7 +104,7 @@ SearchTerms parse_query(std::string_view utf8, const UserWords& words) {
     if (auto terms = phrase_terms(part); !terms.empty()) query.phrases.push_back(std::move(terms));
   }
   replace_all(text, "\"", " ");
-  query.terms = analyze(text);
+  query.terms = index_terms(text);
   for (const std::string& word : words.find_in(text)) {
     if (auto terms = phrase_terms(word); terms.size() > 1) query.words.push_back(std::move(terms));
   }

@@ -34,7 +34,7 @@ class UserWords {
 using PhraseTerms = std::vector<std::string>;
 
 struct SearchTerms {
-  std::vector<std::string> terms;    // As analyze() gives them.
+  std::vector<std::string> terms;    // As index_terms() gives them.
   std::vector<PhraseTerms> phrases;  // Between straight double quotes, full-width ones included: must be in a result.
   std::vector<PhraseTerms> words;    // The user's words of more than one term: should be in a result.
 };

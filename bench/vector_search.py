@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""Vector search side by side with hnswlib, faiss and usearch: queries per second by recall, filters, churn, memory.
+
+usage: bench/run vector-search [--data text,mnist784] [--sizes 10000,100000] [--rounds N] [--queries N] [--engines a,b]
+                               [--no-filters] [--churn ROUNDS] [--no-write]
+
+text: MiniLM's embeddings of sliding windows over the evaluation texts, made once by this program with embed_lines.
+mnist784: its images as unit vectors, at most 60,000. Queries are held out; the truth is an exact search of all vectors.
+Every engine runs on one thread and is measured in processor time. First each setting of each engine is tried, which gives
+the curve; then, in rounds and in random order, the fastest setting that reaches recall@10 of .90, .95 and .99, and the
+.95 setting under selections of 10, 1 and .1 %. Figures are medians over the rounds, with the smallest and largest.
+Resident memory is what a process grows by while it builds, the input dropped. --churn removes a random half of the
+vectors and adds it again, so many times. Writes vector-search.json and vector-search.svg to docs/performance/.
+"""
+
+import argparse
+import array
+import collections
+import datetime
+import gzip
+import json
+import os
+import pathlib
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import chart
+import environment
+from environment import ROOT, say
+
+REQUIREMENTS = ROOT / "bench/requirements-vector.txt"
+OUTPUT = ROOT / "docs/performance"
+PROGRAM = ROOT / "build/release/src/index/index_bench"
+EMBED = ROOT / "build/release/src/encoder/embed_lines"
+SETS = ["squad-dev", "nfcorpus", "cranfield", "vaswani", "xquad-en"]
+PEERS = ["hnswlib", "faiss-hnsw", "faiss-ivfpq", "usearch-f32", "usearch-i8"]
+OURS = ["flat", "rabitq", "hnsw", "ivf", "ivf_pq", "auto"]
+TARGETS = [0.80, 0.85, 0.90, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 1.0]
+RECALLS = [0.90, 0.95, 0.99]
+SELECTIVITIES = {"10 %": 10, "1 %": 100, ".1 %": 1000}
+K = 10
+WORDS, STEP = 40, 7  # Of a window of text.
+
+
+def text_windows():
+    """Windows in a fixed random order, so that every prefix is a sample of the whole; endless by ever finer steps."""
+    texts = []
+    for name in SETS:
+        with gzip.open(environment.DATA / name / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+            texts += [re.findall(r"\S+", json.loads(line)["text"]) for line in lines]
+    places = [(t, begin) for t, words in enumerate(texts) for begin in range(0, max(len(words) - WORDS // 2, 1), STEP)]
+    random.Random(1).shuffle(places)
+    for t, begin in places:
+        yield " ".join(texts[t][begin:begin + WORDS])
+    rng = random.Random(2)
+    while True:  # Two halves of different texts: resampled, for sizes beyond what the texts give.
+        yield " ".join(" ".join(rng.choice(texts)[:WORDS // 2]) for _ in range(2))
+
+
+def embed_text(count, directory):
+    """`count` embeddings, kept in the cache; longer files serve shorter wishes."""
+    path = directory / f"text-{count}.f32"
+    if path.exists() and path.stat().st_size == count * 384 * 4:
+        return path
+    say(f"  embedding {count} windows of text")
+    windows = text_windows()
+    with open(directory / "windows", "w", encoding="utf-8") as file:
+        file.writelines(next(windows) + "\n" for _ in range(count))
+    partial = path.with_suffix(".partial")
+    with open(directory / "windows") as lines, open(partial, "wb") as out:
+        subprocess.run([EMBED, environment.MODEL, "2"], stdin=lines, stdout=out, check=True)
+    partial.rename(path)
+    return path
+
+
+def mnist_rows(name, count):
+    with gzip.open(environment.DATA / "mnist784" / name, "rb") as file:
+        pixels = file.read(count * 784)
+    return array.array("f", pixels)
+
+
+def write_unit_rows(values, dimensions, path):
+    out = array.array("f")
+    for begin in range(0, len(values), dimensions):
+        row = values[begin:begin + dimensions]
+        length = sum(v * v for v in row) ** 0.5 or 1.0
+        out.extend(v / length for v in row)
+    path.write_bytes(out.tobytes())
+
+
+def make_data(name, size, queries, directory):
+    """Paths of vectors and of queries, and dimensions."""
+    base, held_out = (directory / f"{name}-{size}-{queries}.{part}.f32" for part in ("base", "queries"))
+    dimensions = 784 if name == "mnist784" else 384
+    if base.exists() and held_out.exists():
+        return base, held_out, dimensions
+    if name == "mnist784":
+        write_unit_rows(mnist_rows("base.u8.gz", size), dimensions, base)
+        write_unit_rows(mnist_rows("query.u8.gz", queries), dimensions, held_out)
+    else:
+        with open(embed_text(size + queries, directory), "rb") as rows:
+            held_out.write_bytes(rows.read(queries * dimensions * 4))
+            base.write_bytes(rows.read())
+    return base, held_out, dimensions
+
+
+class Engine:
+    """A process that has built one index and answers searches."""
+
+    def __init__(self, name, python, data, directory):
+        base, self.queries, dimensions = data
+        self.name, self.out = name, directory / f"{name}.i32"
+        peers = [str(python), str(ROOT / "bench/vector_peers.py"), name]
+        command = (peers if name in PEERS else [str(PROGRAM)]) + [str(base), str(dimensions)]
+        if name not in PEERS:
+            command.append(name)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=environment.peers_environment(1))
+        self.built = self.receive()
+        self.settings = [json.dumps(s, separators=(",", ":")) for s in self.built.pop("settings", TARGETS)]
+        self.filtered, self.churns = self.built.pop("filtered", True), self.built.pop("churns", True)
+
+    def receive(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self.receive()
+
+    def search(self, setting, every=1):
+        reply = self.ask("search", self.queries, self.out, setting, K, every)
+        found = array.array("i", self.out.read_bytes())
+        return reply, [found[i:i + K] for i in range(0, len(found), K)]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+class Truth:
+    """The best ids of each query by exact search, for each selection."""
+
+    def __init__(self, python, data, directory):
+        self.exact, self.ids = Engine("flat", python, data, directory), {}
+
+    def recall(self, found, every=1):
+        if every not in self.ids:
+            self.ids[every] = [set(row) - {-1} for row in self.exact.search(1, every)[1]]
+        hits = sum(len(truth & set(row)) for truth, row in zip(self.ids[every], found))
+        return hits / max(sum(map(len, self.ids[every])), 1)
+
+
+def start(names, python, data, directory, missing):
+    engines = []
+    for name in names:
+        try:
+            engines.append(Engine(name, python, data, directory))
+            built = engines[-1].built
+            say(f"  {name}: built in {built['seconds']:.1f} s, {built['resident'] / 2**20:.0f} MiB")
+        except (OSError, RuntimeError) as error:
+            missing[name] = str(error)
+            say(f"  {name}: missing, {error}")
+    return engines
+
+
+def curve(engine, truth):
+    """(recall, queries per second, setting) of every setting, ending where recall is whole."""
+    points = []
+    for setting in engine.settings:
+        reply, found = engine.search(setting)
+        points.append((truth.recall(found), len(found) / reply["seconds"], setting))
+        if points[-1][0] >= 0.9995:
+            break
+    return points
+
+
+def fastest(points, recall):
+    enough = [point for point in points if point[0] >= recall]
+    return max(enough, key=lambda point: point[1])[2] if enough else None
+
+
+def cases_of(engines, curves, filters):
+    """What the rounds measure: (case, engine, setting, every)."""
+    cases = []
+    for engine in engines:
+        for recall in RECALLS:
+            setting = fastest(curves[engine.name], recall)
+            if setting is not None:
+                cases.append((f"recall {recall:.2f}", engine, setting, 1))
+        setting = fastest(curves[engine.name], 0.95)
+        for name, every in SELECTIVITIES.items():
+            if filters and engine.filtered and setting is not None:
+                cases.append((f"selected {name}", engine, setting, every))
+    return cases
+
+
+def measure(cases, truth, rounds, rng):
+    samples = collections.defaultdict(list)
+    for _ in range(rounds):
+        for case, engine, setting, every in rng.sample(cases, len(cases)):
+            reply, found = engine.search(setting, every)
+            samples[case, engine.name].append({"qps": len(found) / reply["seconds"], "recall": truth.recall(found, every),
+                                               **{key: reply[key] for key in ("p50_us", "p99_us") if key in reply}})
+    return samples
+
+
+def summary(samples):
+    result = {}
+    for key in samples[0]:
+        values = [sample[key] for sample in samples]
+        result[key] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return result
+
+
+def best(engines, samples, case, among):
+    measured = [(summary(samples[case, e.name])["qps"]["median"], e.name) for e in engines
+                if (case, e.name) in samples and (e.name in PEERS) == among]
+    return max(measured)[1] if measured else None
+
+
+def table(engines, samples):
+    """Figures by case, with the ratio of our best engine to the best peer, formed within each round."""
+    rows = []
+    for case in dict.fromkeys(case for case, _ in samples):
+        row = {"case": case, "engines": {e.name: summary(samples[case, e.name]) for e in engines if (case, e.name) in samples}}
+        ours, peer = best(engines, samples, case, False), best(engines, samples, case, True)
+        if ours and peer:
+            ratios = [a["qps"] / b["qps"] for a, b in zip(samples[case, ours], samples[case, peer])]
+            row |= {"best": ours, "best_peer": peer,
+                    "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}}
+        rows.append(row)
+        say_row(row)
+    return rows
+
+
+def say_row(row):
+    say(f"  {row['case']}:")
+    for name, figures in row["engines"].items():
+        say(f"    {name:12} {figures['qps']['median']:9.0f} queries/s, recall {figures['recall']['median']:.4f}")
+    if "ratio" in row:
+        say(f"    {row['best']} is {row['ratio']['median']:.2f} times as fast as {row['best_peer']}")
+
+
+def churn(engines, curves, truth, rounds):
+    """Recall of the .95 setting before and after, and memory; an index that cannot remove is left out."""
+    rows = []
+    for engine in engines:
+        setting = fastest(curves[engine.name], 0.95)
+        if not engine.churns or setting is None:
+            continue
+        before = truth.recall(engine.search(setting)[1])
+        reply = engine.ask("churn", rounds, 1)
+        after = truth.recall(engine.search(setting)[1])
+        rows.append({"engine": engine.name, "recall_before": before, "recall_after": after, "seconds": reply["seconds"],
+                     "resident_before": engine.built["resident"], "resident_after": reply["resident"],
+                     "bytes_before": engine.built.get("bytes"), "bytes_after": reply.get("bytes")})
+        say(f"  {engine.name}: recall {before:.4f} → {after:.4f} after {rounds} rounds in {reply['seconds']:.0f} s")
+    return rows
+
+
+def run(name, size, options, python, directories, results):
+    say(f"{name}, {size} vectors")
+    inputs, scratch = directories
+    data = make_data(name, size, options.queries, inputs)
+    truth = Truth(python, data, scratch)
+    engines = start(options.engines, python, data, scratch, results["missing"])
+    curves = {engine.name: curve(engine, truth) for engine in engines}
+    for engine in engines:
+        say(f"  {engine.name}: " + ", ".join(f"{recall:.3f} {qps:.0f}/s" for recall, qps, _ in curves[engine.name]))
+    samples = measure(cases_of(engines, curves, options.filters), truth, options.rounds, random.Random(size))
+    results["data"].append({
+        "name": name, "vectors": size, "dimensions": data[2], "built": {e.name: e.built for e in engines},
+        "curves": {n: [{"recall": r, "qps": q, "setting": s} for r, q, s in points] for n, points in curves.items()},
+        "cases": table(engines, samples),
+        "churn": churn(engines, curves, truth, options.churn) if options.churn else []})
+    for engine in [*engines, truth.exact]:
+        engine.close()
+
+
+def draw(results):
+    point = lambda figures: (figures["qps"]["median"], figures["qps"]["min"], figures["qps"]["max"]) if figures else None
+    panels = []
+    for part in results["data"]:
+        names = list(part["built"])
+        rows = [row for row in part["cases"] if row["case"].startswith("recall")]
+        series = {name: [point(row["engines"].get(name)) for row in rows] for name in names}
+        title = f"{part['name']}, {part['vectors']:,} × {part['dimensions']}"
+        if rows:
+            panels.append(chart.Panel(title, [row["case"] for row in rows], series, "queries/s"))
+    return chart.bars("Vector search, best ten, one thread", panels)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="text,mnist784")
+    parser.add_argument("--sizes", default="10000,100000")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--engines", default=",".join(PEERS + OURS))
+    parser.add_argument("--no-filters", dest="filters", action="store_false")
+    parser.add_argument("--churn", type=int, default=0)
+    parser.add_argument("--no-write", action="store_true")
+    options = parser.parse_args()
+    options.data, options.engines = options.data.split(","), options.engines.split(",")
+    options.sizes = [int(size) for size in options.sizes.split(",")]
+    return options
+
+
+def main():
+    options = parse()
+    directory = environment.cache_directory() / "vector-inputs"
+    directory.mkdir(parents=True, exist_ok=True)
+    python = environment.peers_python(environment.cache_directory() / "vector", REQUIREMENTS, "about 200 MB")
+    results = {"command": "bench/run vector-search " + " ".join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
+               "commit": environment.commit(), "machine": environment.machine(), "rounds": options.rounds,
+               "queries": options.queries, "load": os.getloadavg()[0], "missing": {}, "data": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in options.data:
+            for size in dict.fromkeys(min(size, 60_000 if name == "mnist784" else size) for size in options.sizes):
+                run(name, size, options, python, (directory, pathlib.Path(scratch)), results)
+    if not options.no_write:
+        (OUTPUT / "vector-search.json").write_text(json.dumps(results, indent=1) + "\n")
+        (OUTPUT / "vector-search.svg").write_text(draw(results))
+
+
+if __name__ == "__main__":
+    main()
