@@ -99,8 +99,9 @@ Result<void> Runtime::open_engine() {
   parser = documents::Parser::create(parser_config(configuration), *parsing);
   engine::EngineConfig config = engine_config(configuration);
   config.embedding_cache.fingerprint = encoder_fingerprint;
+  config.index.directory = data_directory.index();
   RAGTIME_TRY(engine,
-              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics));
+              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
   for (auto& model : chat_model_configs(configuration)) {
     models.push_back(llm::make_openai_model(std::move(model), *client));
