@@ -1,8 +1,10 @@
 #include "index/list_segment.h"
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -204,6 +206,14 @@ TEST_P(ListSegmentTest, LoadingRefusesColumnsThatAreShortOrAbsent) {
     ASSERT_FALSE(load(kept)) << name;
     EXPECT_EQ(load(kept).error().code, ErrorCode::corrupt) << name;
   }
+}
+
+TEST_P(ListSegmentTest, VectorsThatAreNoNumbersLeadNowhere) {
+  auto values = vectors_.values;
+  for (std::size_t i = 0; i < values.size(); i += 997) values[i] = std::nanf("");
+  for (std::size_t i = 5; i < values.size(); i += 1409) values[i] = std::numeric_limits<float>::infinity();
+  const auto segment = build_from(values, nullptr);
+  EXPECT_LE(search(*segment, queries_[0], segment->effort_range().most).size(), 10U);
 }
 
 TEST(ListSegment, MoreEffortFindsMore) {
