@@ -81,7 +81,7 @@ def embed_text(count, directory):
 def mnist_rows(name, count):
     with gzip.open(environment.DATA / "mnist784" / name, "rb") as file:
         pixels = file.read(count * 784)
-    return array.array("f", pixels)
+    return array.array("f", list(pixels))
 
 
 def write_unit_rows(values, dimensions, path):
