@@ -139,8 +139,17 @@ constexpr std::string_view kResponseSchemas = R"json({
     "completed"]}, "expires_after": {"oneOf": [{"$ref": "#/components/schemas/ExpiresAfter"}, {"type":
     "null"}]}, "expires_at": {"type": ["integer", "null"]}, "last_active_at": {"type": "integer"}, "metadata":
     {"$ref": "#/components/schemas/Metadata"}, "embedding_model": {"type": ["string", "null"], "description":
-    "Of its vectors; null: lexical only."}}, "required": ["id", "object", "created_at", "name", "usage_bytes",
-    "file_counts", "status"]},
+    "Of its vectors; null: lexical only."}, "index": {"$ref": "#/components/schemas/StoreIndex"}}, "required":
+    ["id", "object", "created_at", "name", "usage_bytes", "file_counts", "status"]},
+  "StoreIndex": {"type": "object", "description": "How the store is searched; only when it is retrieved.",
+    "properties": {"documents": {"type": "integer"}, "chunks": {"type": "integer"}, "vector": {"type": ["object",
+    "null"], "description": "Null without an embedding model.", "properties": {"kind": {"type": "string"},
+    "reason": {"type": "string"}, "vectors": {"type": "integer"}, "recent": {"type": "integer", "description":
+    "Of them outside the base."}, "removed": {"type": "integer", "description": "Still taking space."}, "bytes":
+    {"type": "integer"}, "recall": {"type": ["number", "null"], "description":
+    "Of the first ten, estimated; null for exact kinds."}}}, "lexical": {"type": "object", "properties":
+    {"chunks": {"type": "integer"}, "recent": {"type": "integer"}, "removed": {"type": "integer"}, "terms":
+    {"type": "integer"}, "bytes": {"type": "integer"}}}}, "required": ["documents", "chunks", "vector", "lexical"]},
   "VectorStoreList": {"type": "object", "properties": {"object": {"type": "string", "const": "list"}, "data":
     {"type": "array", "items": {"$ref": "#/components/schemas/VectorStore"}}, "first_id": {"type": ["string",
     "null"]}, "last_id": {"type": ["string", "null"]}, "has_more": {"type": "boolean"}}, "required": ["object",

@@ -318,6 +318,20 @@ TEST_F(ServiceTest, SearchSaysHowManyCandidatesItsStagesHad) {
   EXPECT_GT(parsed.at("ragtime").at("counts").at("load").to_number<int>(), 0);
 }
 
+TEST_F(ServiceTest, StoreSaysHowItIsIndexed) {
+  const std::string empty = call("POST", "/v1/vector_stores", R"({"name":"empty"})").text("id");
+  EXPECT_EQ(call("GET", "/v1/vector_stores/" + empty).parsed().at("index").at("chunks"), 0);
+  const auto [store, file] = handbook();
+  const json::value index = call("GET", "/v1/vector_stores/" + store).parsed().at("index");
+  EXPECT_EQ(index.at("documents"), 1);
+  EXPECT_GT(index.at("chunks").to_number<int>(), 0);
+  EXPECT_EQ(index.at("lexical").at("chunks"), index.at("chunks"));
+  EXPECT_GT(index.at("lexical").at("bytes").to_number<int>(), 0);
+  if (index.at("vector").is_object()) {
+    EXPECT_EQ(index.at("vector").at("kind"), "flat");
+  }
+}
+
 TEST_F(ServiceTest, DeletingAFileTakesItOutOfEveryStore) {
   const auto [store, file] = handbook();
   EXPECT_EQ(call("DELETE", "/v1/files/" + file).status, 200);

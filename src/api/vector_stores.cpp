@@ -103,7 +103,9 @@ Task<Result<http::Response>> list_vector_stores(Environment& env, http::Request&
 
 Task<Result<http::Response>> get_vector_store(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const auto store, co_await find_store(env, path_part(request, "vector_store_id"), context));
-  co_return json_reply(vector_store_object(store, env.clock.unix_seconds()));
+  json::object object = vector_store_object(store, env.clock.unix_seconds());
+  object["index"] = index_object(env.engine.index_report(store.id));
+  co_return json_reply(std::move(object));
 }
 
 Task<Result<http::Response>> update_vector_store(Environment& env, http::Request& request, RequestContext& context) {

@@ -132,6 +132,31 @@ json::object vector_store_object(const storage::VectorStoreRecord& store, std::i
   return object;
 }
 
+namespace {
+
+json::object vector_index_object(const index::VectorIndexReport& report) {
+  return {{"kind", index::vector_kind_name(report.kind)},
+          {"reason", report.reason},
+          {"vectors", report.vectors},
+          {"recent", report.recent},
+          {"removed", report.removed},
+          {"bytes", report.bytes},
+          {"recall", report.recall ? json::value(*report.recall) : json::value(nullptr)}};
+}
+
+}  // namespace
+
+json::object index_object(const engine::IndexReport& report) {
+  json::object object{{"documents", report.documents}, {"chunks", report.chunks}};
+  object["vector"] = report.vectors ? json::value(vector_index_object(*report.vectors)) : json::value(nullptr);
+  object["lexical"] = json::object{{"chunks", report.lexical.chunks},
+                                   {"recent", report.lexical.recent},
+                                   {"removed", report.lexical.removed},
+                                   {"terms", report.lexical.terms},
+                                   {"bytes", report.lexical.bytes}};
+  return object;
+}
+
 json::object store_file_object(const storage::DocumentRecord& document) {
   json::object object{{"id", document.file_id},
                       {"object", "vector_store.file"},

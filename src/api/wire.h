@@ -23,6 +23,8 @@ bool is_expired(const storage::VectorStoreRecord& store, std::int64_t now);
 
 json::object file_object(const storage::FileRecord& file);
 json::object vector_store_object(const storage::VectorStoreRecord& store, std::int64_t now);
+// The "index" of a vector store: what its indexes are, why, and how large.
+json::object index_object(const engine::IndexReport& report);
 json::object store_file_object(const storage::DocumentRecord& document);
 json::object batch_object(const storage::BatchRecord& batch);
 // A file of `ragtime ingest` in its store.

@@ -120,6 +120,7 @@ Result<void> HybridEngine::load_store(const storage::VectorStoreRecord& record, 
     RAGTIME_TRY_DONE(database_.scan_chunks(record.id, range, add));
   }
   loader.flush();
+  maintenance_.observe(*store);
   maintenance_.consider(store);
   return {};
 }

@@ -30,6 +30,8 @@ IndexMaintenance::IndexMaintenance(IndexMaintenanceConfig config, telemetry::Met
   merges_ = &metrics->counter("ragtime_index_merges_total", "Merges of a store's indexes.");
   merge_seconds_ = &metrics->counter("ragtime_index_merge_seconds_total", "Time spent in merges.");
   snapshots_ = &metrics->counter("ragtime_index_snapshots_total", "Snapshots of indexes written.");
+  vectors_ = &metrics->gauge("ragtime_index_vectors", "Vectors of all stores, each as of its last merge or the start.");
+  bytes_ = &metrics->gauge("ragtime_index_bytes", "Memory of all stores' indexes, likewise.");
   snapshot_failures_ =
       &metrics->counter("ragtime_index_snapshot_failures_total", "Snapshots of indexes that could not be written.");
 }
@@ -53,9 +55,10 @@ void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
 }
 
 void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
-  const bool wanted = !stopping_ && !is_forgotten(store->id()) && store->merge_due();
+  const auto is_wanted = [&] { return !stopping_ && !is_forgotten(store->id()) && store->merge_due(); };
   try {
-    if (wanted) merge(*store);
+    // Again for what changed meanwhile, but never for an index that wants to be merged without a change.
+    for (bool changed = true; changed && is_wanted(); changed = store->changed_since_merge()) merge(*store);
   } catch (const std::exception& failure) {  // Out of memory: the index stays as it is.
     if (log_ != nullptr) log_->error("index_merge_failed", {{"store", store->id()}, {"error", failure.what()}});
   }
@@ -70,8 +73,25 @@ void IndexMaintenance::merge(StoreIndex& store) {
     merges_->add();
     merge_seconds_->add(seconds_since(begin));
   }
+  observe(store);
   const bool saved = !config_.directory.empty() && store.chunks() >= config_.snapshot_chunks;
   if (saved && !stopping_ && !is_forgotten(store.id())) save(store, merged);
+}
+
+void IndexMaintenance::observe(const StoreIndex& store) {
+  if (vectors_ == nullptr) return;
+  const IndexReport report = store.view()->report();
+  const std::size_t vector_bytes = report.vectors ? report.vectors->bytes : 0;
+  set_size(store.id(), static_cast<double>(report.vectors ? report.vectors->vectors : 0),
+           static_cast<double>(report.lexical.bytes + vector_bytes));
+}
+
+void IndexMaintenance::set_size(const std::string& store_id, double vectors, double bytes) {
+  const std::lock_guard lock(mutex_);
+  auto& size = sizes_[store_id];
+  vectors_->add(vectors - size.first);
+  bytes_->add(bytes - size.second);
+  size = {vectors, bytes};
 }
 
 void IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
@@ -102,6 +122,7 @@ void IndexMaintenance::forget(const std::shared_ptr<StoreIndex>& store) {
   // start.
   const bool posted = thread_.post([this, store, task] {
     if (!config_.directory.empty()) snapshot_of(*store).remove();
+    if (vectors_ != nullptr) set_size(store->id(), 0, 0);
     done(task);
   });
   if (!posted) done(task);

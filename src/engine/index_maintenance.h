@@ -11,7 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "async/thread_pool.h"
 #include "engine/store_index.h"
@@ -37,6 +39,8 @@ class IndexMaintenance {
 
   // Merges the store soon, if that is due.
   void consider(const std::shared_ptr<StoreIndex>& store);
+  // Takes the store's present size into the metrics. At start; merge() does it later.
+  void observe(const StoreIndex& store);
   // Deletes the store's snapshots soon, and writes none any more.
   void forget(const std::shared_ptr<StoreIndex>& store);
 
@@ -57,6 +61,7 @@ class IndexMaintenance {
   void merge(StoreIndex& store);
   void save(StoreIndex& store, const MergedBases& merged);
   void done(const std::string& store_id);
+  void set_size(const std::string& store_id, double vectors, double bytes);
   bool is_forgotten(const std::string& store_id);
   void warn(std::string_view event, const std::filesystem::path& file, const Error& error) const;
 
@@ -66,12 +71,15 @@ class IndexMaintenance {
   telemetry::Counter* merge_seconds_ = nullptr;
   telemetry::Counter* snapshots_ = nullptr;
   telemetry::Counter* snapshot_failures_ = nullptr;
+  telemetry::Gauge* vectors_ = nullptr;
+  telemetry::Gauge* bytes_ = nullptr;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
   std::condition_variable idle_;
-  std::unordered_set<std::string> queued_;     // Stores waiting or in work; guarded by mutex_.
-  std::unordered_set<std::string> forgotten_;  // Guarded by mutex_.
-  async::ThreadPool thread_;                   // Last: it uses the others.
+  std::unordered_set<std::string> queued_;                            // Stores waiting or in work; guarded by mutex_.
+  std::unordered_set<std::string> forgotten_;                         // Guarded by mutex_.
+  std::unordered_map<std::string, std::pair<double, double>> sizes_;  // Vectors and bytes observed; guarded by mutex_.
+  async::ThreadPool thread_;                                          // Last: it uses the others.
 };
 
 }  // namespace ragtime::engine

@@ -1,6 +1,10 @@
 #include "engine/store_index.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <map>
+#include <random>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -142,6 +146,116 @@ TEST_F(StoreIndexTest, ReadersSeeOneVersion) {
     ASSERT_EQ(ids[0] + 1, ids[1]);
   }
   writer.join();
+}
+
+// Readers during changes and merges: every view shows one version of each document, in both arms and under a filter.
+TEST(StoreIndexConcurrency, ViewsAreWholeDuringChangesAndMerges) {
+  StoreIndexOptions options;
+  options.merge_changes = 40;
+  StoreIndex store("vs_1", "acme", options);
+  store.set_embedding("m", 2);
+  constexpr int kDocuments = 8;
+  constexpr int kRounds = 300;
+  index::ChunkId next = 1;
+  const auto put = [&](int number, int version) {
+    const auto info = document("d" + std::to_string(number), {{"year", static_cast<double>(version % 2)}});
+    store.replace(info, {chunk(next, {"term"}, {1, 0}), chunk(next + 1, {"term"}, {0, 1})}, "");
+    next += 2;
+  };
+  for (int d = 0; d < kDocuments; ++d) put(d, 0);
+  std::atomic<bool> done = false;
+  std::thread merger([&] {
+    while (!done) {
+      if (store.merge_due()) (void)store.merge();
+      std::this_thread::yield();
+    }
+  });
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 2; ++r) {
+    readers.emplace_back([&] {
+      text::SearchTerms terms;
+      terms.terms = {"term"};
+      const std::vector<float> query = {1, 0};
+      while (!done) {
+        const auto view = store.view();
+        auto lexical = ids_of(view->search_lexical(terms, 100, {}));
+        auto dense = ids_of(view->search_dense(query, 100, {}));
+        std::sort(lexical.begin(), lexical.end());
+        std::sort(dense.begin(), dense.end());
+        ASSERT_EQ(lexical.size(), 2u * kDocuments);
+        ASSERT_EQ(lexical, dense);
+        const auto even = view->search_lexical(terms, 100, year_is(0)).size();
+        const auto odd = view->search_dense(query, 100, year_is(1)).size();
+        ASSERT_EQ(even + odd, 2u * kDocuments);
+      }
+    });
+  }
+  for (int round = 1; round < kRounds; ++round) put(round % kDocuments, round);
+  done = true;
+  merger.join();
+  for (auto& reader : readers) reader.join();
+  EXPECT_EQ(store.chunks(), 2u * kDocuments);
+}
+
+TEST(StoreIndexMerge, KeepsResultsAndChangesMadeMeanwhile) {
+  StoreIndexOptions options;
+  options.merge_changes = 1;
+  StoreIndex store("vs_1", "acme", options);
+  store.set_embedding("m", 2);
+  store.replace(document("a"), {chunk(1, {"term"}, {1, 0})}, "");
+  store.replace(document("b"), {chunk(2, {"term"}, {0, 1})}, "");
+  EXPECT_TRUE(store.merge_due());
+  const auto before = store.view();
+  const auto merged = store.merge();
+  EXPECT_TRUE(merged.lexical && merged.vectors);
+  EXPECT_FALSE(store.merge_due());
+  EXPECT_FALSE(store.changed_since_merge());
+  store.remove("a");
+  text::SearchTerms terms;
+  terms.terms = {"term"};
+  EXPECT_THAT(ids_of(store.view()->search_lexical(terms, 10, {})), ElementsAre(2));
+  EXPECT_EQ(before->search_lexical(terms, 10, {}).size(), 2u);  // A view stays what it was.
+  EXPECT_TRUE(before->document("b").has_value());
+  store.set_embedding("n", 3);
+  (void)store.merge();
+  EXPECT_EQ(store.vectors(), 0u);
+}
+
+TEST(StoreIndexFilter, ManyDocumentsComeAndGo) {
+  const auto seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  std::mt19937 random(seed);
+  StoreIndex store("vs_1", "acme");
+  std::map<std::string, std::pair<index::ChunkId, double>> model;
+  index::ChunkId next = 1;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string id = "d" + std::to_string(random() % 700);
+    const double year = static_cast<double>(random() % 5);
+    switch (random() % 4) {
+      case 0:
+        store.remove(id);
+        model.erase(id);
+        break;
+      case 1:
+        store.set_attributes(id, {{"year", year}});
+        if (model.contains(id)) model[id].second = year;
+        break;
+      default:
+        store.replace(document(id, {{"year", year}}), {chunk(next, {"term"})}, "");
+        model[id] = {next++, year};
+    }
+    if (i % 100 != 0) continue;
+    std::vector<index::ChunkId> wanted;
+    for (const auto& [name, place] : model) {
+      if (place.second == 2) wanted.push_back(place.first);
+    }
+    text::SearchTerms terms;
+    terms.terms = {"term"};
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      ASSERT_THAT(ids_of(store.view()->search_lexical(terms, 1000, year_is(2))),
+                  ::testing::UnorderedElementsAreArray(wanted));
+    }
+  }
 }
 
 }  // namespace

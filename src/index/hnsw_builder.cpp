@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kBuildBreadth = 128;
 // Room for links while building, against their end size.
 constexpr double kLinkRoom = 1.5;
+constexpr std::size_t kEntries = 4;  // Of the best on one level, where the next is entered.
 constexpr std::size_t kLevelsMost = 16;
+constexpr std::uint32_t kNone = 0xffffffff;
 constexpr std::size_t kPrefetched = 4;
 
 std::size_t hash_bytes(const std::uint8_t* bytes, std::size_t size) {
@@ -31,15 +33,88 @@ HnswBuilder::HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64
   rotated_.resize(frame.coordinates());
 }
 
+void HnswBuilder::take_over(const HnswBlocks& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids) {
+  old_ = &old;
+  old_of_.assign(ids.size(), kNone);
+  new_of_.assign(old_ids.size(), kNone);
+  for (std::uint32_t i = 0, j = 0; i < ids.size() && j < old_ids.size();) {
+    if (ids[i] == old_ids[j]) {
+      old_of_[i] = j;
+      new_of_[j] = i;
+    }
+    const bool is_behind = ids[i] <= old_ids[j];
+    if (ids[i] >= old_ids[j]) ++j;
+    if (is_behind) ++i;
+  }
+}
+
 void HnswBuilder::build() {
   find_twins();
   if (order_.empty()) return;
-  std::shuffle(order_.begin(), order_.end(), random_);
+  order_nodes();
   assign_levels();
   links_.assign(blocks_.size() * stride_, 0);
+  for (std::size_t i = 0; i < kept_; ++i) carry_links(order_[i]);
   for (; inserted_ < order_.size(); ++inserted_) insert(order_[inserted_], level_[inserted_]);
   finish_links();
   reach_all();
+}
+
+// At random; those whose links are carried over come first.
+void HnswBuilder::order_nodes() {
+  if (old_ != nullptr) {
+    for (std::uint32_t& node : old_of_) {
+      const auto ordinal = static_cast<std::uint32_t>(&node - old_of_.data());
+      if (node == kNone || is_same(ordinal)) continue;
+      new_of_[node] = kNone;
+      node = kNone;
+    }
+    const auto border = std::partition(order_.begin(), order_.end(), [&](auto at) { return old_of_[at] != kNone; });
+    kept_ = static_cast<std::size_t>(border - order_.begin());
+    if (2 * kept_ < order_.size()) kept_ = 0;
+  }
+  const auto border = order_.begin() + static_cast<std::ptrdiff_t>(kept_);
+  if (kept_ == 0) std::sort(order_.begin(), order_.end());
+  std::shuffle(order_.begin(), border, random_);
+  std::shuffle(border, order_.end(), random_);
+}
+
+// Whether the old graph has this vector, as a node of its own here and there.
+bool HnswBuilder::is_same(std::uint32_t ordinal) const {
+  const std::uint32_t old = old_of_[ordinal];
+  const bool is_twin = !std::binary_search(order_.begin(), order_.end(), ordinal);
+  return !is_twin && !old_->layer().of(old).empty() &&
+         std::memcmp(old_->high(old), blocks_.high(ordinal), blocks_.half()) == 0 &&
+         std::memcmp(old_->low(old), blocks_.low(ordinal), blocks_.half()) == 0;
+}
+
+void HnswBuilder::carry_links(std::uint32_t ordinal) {
+  const GraphLayer old = old_->layer();
+  std::vector<std::uint32_t> reached;
+  bool is_whole = true;
+  for (const std::uint32_t link : old.of(old_of_[ordinal])) {
+    if (new_of_[link] != kNone) {
+      reached.push_back(new_of_[link]);
+      continue;
+    }
+    is_whole = false;
+    for (const std::uint32_t next : old.of(link)) {
+      if (new_of_[next] != kNone && new_of_[next] != ordinal) reached.push_back(new_of_[next]);
+    }
+  }
+  if (!is_whole) {
+    std::sort(reached.begin(), reached.end());
+    reached.erase(std::unique(reached.begin(), reached.end()), reached.end());
+    expand(ordinal, 0);
+    candidates_.clear();
+    for (const std::uint32_t other : reached) candidates_.push_back({similarity(other, 0), other});
+    select(blocks_.links_max(), nullptr);
+    reached.clear();
+    for (const Candidate& candidate : selected_) reached.push_back(candidate.node);
+  }
+  std::uint32_t* own = links_.data() + ordinal * stride_;
+  own[0] = static_cast<std::uint32_t>(reached.size());
+  std::copy(reached.begin(), reached.end(), own + 1);
 }
 
 void HnswBuilder::find_twins() {
@@ -105,28 +180,38 @@ std::uint32_t HnswBuilder::add_to_level(std::size_t level, std::uint32_t ordinal
 }
 
 void HnswBuilder::insert(std::uint32_t ordinal, std::size_t level) {
+  const std::size_t lowest = inserted_ < kept_ ? 1 : 0;
+  if (level < lowest) return;
   frame_.decode_rotated(blocks_.high(ordinal), blocks_.low(ordinal), blocks_.factors(ordinal).fine_scale, rotated_);
   QueryCode query = frame_.prepare_rotated(rotated_);
   query.base = blocks_.factors(ordinal).add;
+  const auto found = find_candidates(query, lowest, level);
+  std::uint32_t node = ordinal;
+  for (std::size_t at = 0; at <= level; ++at) {
+    if (at > 0) node = add_to_level(at, ordinal, node);
+    candidates_ = found[at];
+    if (at >= lowest) connect(node, links_of(at), query);
+  }
+}
+
+// By level, from `lowest` to `highest`; those above only lead there.
+std::vector<std::vector<Candidate>> HnswBuilder::find_candidates(const QueryCode& query, std::size_t lowest,
+                                                                 std::size_t highest) {
+  std::vector<std::vector<Candidate>> found(highest + 1);
+  if (inserted_ == 0) return found;
   std::vector<std::uint32_t> entries{0};
-  std::vector<std::vector<Candidate>> found(level + 1);
-  for (std::size_t at = levels_.size() + 1; inserted_ > 0 && at-- > 0;) {
+  for (std::size_t at = levels_.size() + 1; at-- > lowest;) {
     const GraphLayer layer = layer_of(at);
-    walk_.begin(layer, at <= level ? kBuildBreadth : 4);
+    walk_.begin(layer, at <= highest ? kBuildBreadth : kEntries);
     for (const std::uint32_t node : entries) walk_.enter(blocks_, layer, query, node);
     walk_.run(blocks_, layer, query);
     entries.clear();
     for (std::size_t i = 0; i < walk_.pool().size(); ++i) {
-      if (at <= level) found[at].push_back(walk_.pool()[i]);
-      if (at > 0 && i < 4) entries.push_back(levels_[at - 1].below[walk_.pool()[i].node]);
+      if (at <= highest) found[at].push_back(walk_.pool()[i]);
+      if (at > 0 && i < kEntries) entries.push_back(levels_[at - 1].below[walk_.pool()[i].node]);
     }
   }
-  std::uint32_t node = ordinal;
-  for (std::size_t at = 0; at <= level; ++at) {
-    if (at > 0) node = add_to_level(at, ordinal, node);
-    candidates_ = std::move(found[at]);
-    connect(node, links_of(at), query);
-  }
+  return found;
 }
 
 float HnswBuilder::fine(const QueryCode& query, std::uint32_t ordinal) const {

@@ -3,8 +3,9 @@
 // Vectors are inserted one after the other in random order: a walk by 4-bit codes finds candidates, 8-bit codes decide.
 // A candidate becomes a neighbour if it is closer to the new vector than to each neighbour chosen before it (Malkov &
 // Yashunin 2018, algorithm 4). While building, lists of links may grow past their end size, so that they are thinned
-// seldom. Vectors with equal codes would only link to each other: one of them is in the graph, the others are its
-// twins. Thread safety: none; belongs to one build.
+// seldom. A graph that was built before is taken over where most of its vectors are still there: what led to a vector
+// that is gone leads to that one's neighbours. Vectors with equal codes would only link to each other: one of them is
+// in the graph, the others are its twins. Thread safety: none; belongs to one build.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +28,9 @@ class HnswBuilder {
   // `blocks` holds codes and factors; gets links.
   HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64_t seed);
 
+  // Before build(): the links of vectors that have the same id and the same code in `old`, if they are at least half of
+  // all. The codes must have been made with the same frame.
+  void take_over(const HnswBlocks& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids);
   void build();
 
   std::vector<HnswLevel> take_levels() { return std::move(levels_); }
@@ -44,8 +48,12 @@ class HnswBuilder {
   };
 
   void find_twins();
+  void order_nodes();
+  bool is_same(std::uint32_t ordinal) const;
+  void carry_links(std::uint32_t ordinal);
   void assign_levels();
   void insert(std::uint32_t ordinal, std::size_t level);
+  std::vector<std::vector<Candidate>> find_candidates(const QueryCode& query, std::size_t lowest, std::size_t highest);
   std::uint32_t add_to_level(std::size_t level, std::uint32_t ordinal, std::uint32_t below);
   void connect(std::uint32_t node, Links links, const QueryCode& query);
   void link_back(std::uint32_t node, std::uint32_t to, Links links);
@@ -72,6 +80,11 @@ class HnswBuilder {
   std::vector<HnswLevel> levels_;
   std::vector<Twin> twins_;
   std::size_t inserted_ = 0;
+  std::size_t kept_ = 0;  // So many at the front of order_ have their links on level 0 from the old graph.
+
+  const HnswBlocks* old_ = nullptr;
+  std::vector<std::uint32_t> old_of_;  // Ordinals in the old graph, and back; kNone for those that are not there.
+  std::vector<std::uint32_t> new_of_;
 
   Walk walk_;
   std::vector<float> rotated_;

@@ -47,6 +47,8 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
     }
   }
   HnswBuilder builder(*frame, blocks, options.seed);
+  const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
+  if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->blocks_, previous->ids(), ids);
   builder.build();
   return std::shared_ptr<VectorSegment>(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
                                                         std::move(blocks), builder.take_levels(),
@@ -61,7 +63,7 @@ float HnswSegment::score(const QueryCode& query, std::size_t ordinal) const {
 
 void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   if (size() == 0) return;
-  const QueryCode code = frame()->prepare(query.vector);
+  const QueryCode code = frame()->prepare(query.vector, false);
   const OrdinalFilter& filter = *query.filter;
   const std::size_t matches = filter.matches_max();
   if (matches == 0) return;
@@ -130,7 +132,7 @@ std::span<const Twin> HnswSegment::twins_of(std::uint32_t ordinal) const {
 void HnswSegment::scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
                          std::span<float> out) const {
   RAGTIME_CHECK(out.size() == ordinals.size());
-  const QueryCode code = frame()->prepare(query);
+  const QueryCode code = frame()->prepare(query, false);
   for (std::size_t i = 0; i < ordinals.size(); ++i) out[i] = score(code, ordinals[i]);
 }
 

@@ -40,6 +40,25 @@ VectorKind scan_kind(std::size_t dimensions) {
   return dimensions >= kCoarseDimensionsLeast ? VectorKind::rabitq4 : VectorKind::rabitq8;
 }
 
+// Resident, ids and factors included.
+std::size_t vector_bytes(VectorKind kind, std::size_t dimensions) {
+  constexpr std::size_t kFactors = 24;
+  constexpr std::size_t kLinks = 132;
+  const std::size_t padded = (dimensions + 63) / 64 * 64;
+  switch (kind) {
+    case VectorKind::flat:
+      return dimensions * sizeof(float) + sizeof(ChunkId);
+    case VectorKind::rabitq:
+      return padded + padded / 8 + kFactors;
+    case VectorKind::hnsw:
+      return padded + kLinks + kFactors;
+    case VectorKind::ivf:
+      return padded + padded / 8 + 2 * kFactors;
+    default:
+      return padded + kFactors;
+  }
+}
+
 std::string milliseconds(double seconds) {
   const auto tenths = static_cast<long>(std::ceil(seconds * 1e4));
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
@@ -50,20 +69,30 @@ std::string milliseconds(double seconds) {
 KindChoice choose_kind(std::size_t vectors, std::size_t dimensions, const VectorIndexOptions& options,
                        std::optional<VectorKind> current) {
   if (options.kind) return {*options.kind, "Set by the configuration."};
-  const auto border = [&](VectorKind kind, double seconds) {
-    return current == kind ? seconds * kKeptBeyond : seconds;
+  const auto fits = [&](VectorKind kind) {
+    return options.memory_bytes_max == 0 || vectors * vector_bytes(kind, dimensions) <= options.memory_bytes_max;
+  };
+  const auto is_fast = [&](VectorKind kind, double seconds_most) {
+    return scan_seconds(kind, vectors, dimensions) <= seconds_most * (current == kind ? kKeptBeyond : 1);
   };
   const std::string count = std::to_string(vectors) + " vectors of " + std::to_string(dimensions) + " dimensions";
   const double flat_seconds = scan_seconds(VectorKind::flat, vectors, dimensions);
-  const bool flat_fits =
-      options.memory_bytes_max == 0 || vectors * scan_bytes(VectorKind::flat, dimensions) <= options.memory_bytes_max;
-  if (flat_fits && flat_seconds <= border(VectorKind::flat, kFlatSecondsMax)) {
+  if (fits(VectorKind::flat) && is_fast(VectorKind::flat, kFlatSecondsMax)) {
     return {VectorKind::flat, count + " are compared exactly in about " + milliseconds(flat_seconds) + "."};
   }
-  const VectorKind scan = scan_kind(dimensions);
-  const double seconds = scan_seconds(scan, vectors, dimensions);
+  const VectorKind scan = fits(scan_kind(dimensions)) ? scan_kind(dimensions) : VectorKind::rabitq4;
+  const std::string time = milliseconds(scan_seconds(scan, vectors, dimensions));
   const std::string name(vector_kind_name(scan));
-  return {scan, count + " are scanned as " + name + " codes in about " + milliseconds(seconds) + "."};
+  if (is_fast(scan, kScanSecondsMax)) {
+    return {scan, count + " are scanned as " + name + " codes in about " + time + "."};
+  }
+  if (fits(VectorKind::hnsw)) {
+    return {VectorKind::hnsw, count + " would take about " + time + " to scan: a graph is faster."};
+  }
+  if (fits(VectorKind::ivf)) {
+    return {VectorKind::ivf, count + " would take about " + time + " to scan, and a graph more memory than allowed."};
+  }
+  return {VectorKind::rabitq4, count + " leave no memory for more than their codes, which are scanned."};
 }
 
 }  // namespace ragtime::index

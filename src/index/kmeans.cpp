@@ -111,7 +111,7 @@ void CentroidTable::nearest(std::span<const float> rows, std::span<std::uint32_t
       for (std::size_t i = 0; i < count; ++i) {
         for (std::size_t c = 0; c < kPanelWidth; ++c) {
           const float closeness = products[i * kPanelWidth + c] - half_norms_[from + c];
-          if (closeness <= best[i]) continue;
+          if (!(closeness > best[i])) continue;  // Nor where it is no number.
           best[i] = closeness;
           numbers[first + i] = static_cast<std::uint32_t>(from + c);
         }

@@ -22,7 +22,8 @@ class CentroidTable {
   std::size_t size() const { return count_; }
 
   // For each of the rows the number of its nearest centroid, the lowest of equals, and if wanted (not empty) the square
-  // of the distance, as precise as floats allow of |x|² − 2·<x, c> + |c|². Precondition: there is a centroid.
+  // of the distance, as precise as floats allow of |x|² − 2·<x, c> + |c|². Rows that are no numbers have number 0.
+  // Precondition: there is a centroid.
   void nearest(std::span<const float> rows, std::span<std::uint32_t> numbers, std::span<float> distances2 = {}) const;
 
  private:

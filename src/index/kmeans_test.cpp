@@ -1,6 +1,8 @@
 #include "index/kmeans.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <set>
@@ -52,6 +54,17 @@ TEST(CentroidTable, FindsTheNearest) {
       }
     }
   }
+}
+
+// Padding of the last panel must not win against what compares with nothing.
+TEST(CentroidTable, RowsThatAreNoNumbersGetACentroidThatExists) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> centroids{1, 0, 0, 1, -1, 0};
+  const std::vector<float> rows{std::nanf(""), 0, infinity, -infinity, infinity, 0, 1, std::nanf(""), 1e30f, 1e30f};
+  std::vector<std::uint32_t> numbers(5, 99);
+  CentroidTable(2, centroids).nearest(rows, numbers);
+  for (const std::uint32_t number : numbers) EXPECT_LT(number, 3U);
+  EXPECT_EQ(kmeans(rows, 2, {3, 5, kSeed}).size(), 6U);
 }
 
 TEST(Kmeans, FindsSeparateClusters) {

@@ -171,7 +171,7 @@ TEST(LexicalIndex, ARepeatedTermCountsAsOften) {
 
 TEST(LexicalIndex, HeadingTermsWeighMore) {
   const Chunks chunks{{1, {{}, {"a", "b"}}}, {2, {{"a"}, {"b"}}}, {3, {{}, {"c", "d"}}}};
-  EXPECT_THAT(ids_of(search(index_of(chunks), {"a"})), ElementsAre(1, 2));
+  EXPECT_THAT(ids_of(search(index_of(chunks, {.heading_weight = 1}), {"a"})), ElementsAre(1, 2));
   const LexicalOptions options{.heading_weight = 2.5f};
   const auto index = index_of(chunks, options);
   EXPECT_THAT(ids_of(search(index, {"a"})), ElementsAre(2, 1));

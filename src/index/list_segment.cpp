@@ -14,9 +14,12 @@ namespace {
 
 constexpr std::size_t kScanned = 256;
 constexpr std::size_t kPrefetched = 4;
+// So many vectors are scanned in any case: it costs little, and in small segments what was calibrated says less.
+constexpr std::size_t kScannedLeast = 2048;
+constexpr std::size_t kEffortLeast = 4;
 constexpr std::size_t kEffortMost = std::size_t{1} << 24;
 // Standard deviations of the short codes' error within which the 8-bit code is looked at.
-constexpr float kBitDeviations = 2.5f;
+constexpr float kBitDeviations = 3.0f;
 constexpr float kProductDeviations = 3.5f;
 // Looking at a vector of a small selection costs as much as scanning so many.
 constexpr std::size_t kListedBelow = 25;
@@ -93,7 +96,7 @@ std::size_t ListSegment::list_of(std::size_t slot) const {
 }
 
 EffortRange ListSegment::effort_range() const {
-  return lists_.size() > 1 ? EffortRange{1, kEffortMost} : EffortRange{};
+  return lists_.size() > 1 ? EffortRange{kEffortLeast, kEffortMost} : EffortRange{};
 }
 
 ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
@@ -108,9 +111,8 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
     prepared.terms = {kProductDeviations * prepared.table.error, prepared.table.offset, prepared.table.step,
                       kProductDeviations * static_cast<float>(deviation_) * prepared.length};
   }
-  const float t = query.effort >= kEffortMost
-                      ? std::numeric_limits<float>::infinity()
-                      : std::log2(static_cast<float>(std::max<std::size_t>(query.effort, 1))) / 2;
+  const float t = query.effort == 0 || query.effort >= kEffortMost ? std::numeric_limits<float>::infinity()
+                                                                   : std::log2(static_cast<float>(query.effort));
   prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
   return prepared;
 }
@@ -136,8 +138,11 @@ void ListSegment::search(const SegmentQuery& query, TopK& best) const {
     chances.push_back({reach, products[list], static_cast<std::uint32_t>(list)});
   }
   std::make_heap(chances.begin(), chances.end());
-  for (; !chances.empty() && !(chances.front().reach < best.floor()); chances.pop_back()) {
+  std::size_t scanned = 0;
+  for (; !chances.empty(); chances.pop_back()) {
+    if (chances.front().reach < best.floor() && scanned >= kScannedLeast) break;
     scan_list(prepared, chances.front().list, chances.front().product, filter, best);
+    scanned += lists_.sizes[chances.front().list];
     std::pop_heap(chances.begin(), chances.end());
   }
 }

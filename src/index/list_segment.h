@@ -5,11 +5,12 @@
 // to scan, either the 1-bit code of vector_codes.h (ivf) or one by product quantisation (pq, ivf_pq), and the 8-bit
 // code to score with. Since <x, y> = <c, y> + <r, y>, one form of the query serves all lists. pq has a single list.
 //
-// A search takes lists by falling <c, y> + t · s, s being |y| / √d times the root mean square of the list's residuals,
-// and ends where that does not reach the worst of the best k so far; t = log2(effort) / 2. Thus it goes on longer under
-// filters, of itself. In a list, the 8-bit code is looked at only where the short one's error bound leaves a chance.
-// Memory at P padded dimensions and lists of hundreds of vectors: P / 8 + P + 28 bytes for each vector and 4 · d for
-// each list; there are √n of them, but at least 128 vectors for each.
+// A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
+// copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
+// vectors have been scanned; t = log2(effort). Thus it goes on longer under filters, of itself. In a list, the 8-bit
+// code is looked at only where the short one's error bound leaves a chance. Memory at P padded dimensions and lists of
+// hundreds of vectors: P / 8 + P + 28 bytes for each vector and 4 · d for each list; there are √n of them, but at least
+// 128 vectors for each.
 #pragma once
 
 #include <memory>
@@ -58,7 +59,7 @@ class ListSegment final : public VectorSegment {
     std::vector<float> centroids;       // Row-major.
     std::vector<std::uint32_t> begins;  // Slots.
     std::vector<std::uint32_t> sizes;   // Vectors.
-    std::vector<float> spreads;         // Root mean squares of residuals.
+    std::vector<float> spreads;         // As above.
     std::vector<float> radii;           // Lengths of the longest residuals.
     std::size_t size() const { return sizes.size(); }
   };

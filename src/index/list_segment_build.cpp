@@ -136,6 +136,7 @@ void ListSegment::Builder::assign() {
   Lists& lists = segment_->lists_;
   lists.sizes.resize(table_.size());
   std::vector<double> squares(table_.size());
+  std::vector<double> fourth_powers(table_.size());
   std::vector<double> longest(table_.size());
   std::vector<float> distances2(kRowsAtOnce);
   for_rows([&](std::size_t first, std::span<const float> values) {
@@ -145,11 +146,13 @@ void ListSegment::Builder::assign() {
     for (std::size_t i = 0; i < count; ++i) {
       ++lists.sizes[numbers[i]];
       squares[numbers[i]] += distances2[i];
+      fourth_powers[numbers[i]] += static_cast<double>(distances2[i]) * distances2[i];
       longest[numbers[i]] = std::max<double>(longest[numbers[i]], distances2[i]);
     }
   });
   for (std::size_t list = 0; list < lists.size(); ++list) {
-    lists.spreads.push_back(static_cast<float>(std::sqrt(squares[list] / std::max(lists.sizes[list], 1u))));
+    const double weighted = squares[list] > 0 ? fourth_powers[list] / squares[list] : 0;
+    lists.spreads.push_back(static_cast<float>(std::sqrt(weighted)));
     lists.radii.push_back(static_cast<float>(std::sqrt(longest[list])));
   }
 }

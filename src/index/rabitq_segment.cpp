@@ -152,7 +152,7 @@ BoundTerms bound_terms(ScanBits bits, const QueryCode& code, std::size_t coordin
 }  // namespace
 
 void RabitqSegment::search(const SegmentQuery& query, TopK& best) const {
-  const QueryCode code = frame()->prepare(query.vector);
+  const QueryCode code = frame()->prepare(query.vector, scan_bits_ == ScanBits::one);
   const OrdinalFilter& filter = *query.filter;
   if (filter.is_selective() && filter.matches_max() < size() / kListedBelow) {
     search_listed(code, filter.list(), best);
@@ -194,7 +194,7 @@ void RabitqSegment::search_listed(const QueryCode& code, std::span<const std::ui
 void RabitqSegment::scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
                            std::span<float> out) const {
   RAGTIME_CHECK(out.size() == ordinals.size());
-  const QueryCode code = frame()->prepare(query);
+  const QueryCode code = frame()->prepare(query, false);
   for (std::size_t i = 0; i < ordinals.size(); ++i) out[i] = score(code, ordinals[i]);
 }
 

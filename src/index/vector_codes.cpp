@@ -41,9 +41,7 @@ Estimate estimate(double norm2, double product, double code_norm2, std::size_t c
 }
 
 float largest_magnitude(std::span<const float> values) {
-  float largest = 0;
-  for (const float value : values) largest = std::max(largest, std::abs(value));
-  return largest;
+  return best_vector_kernels().largest_magnitude(values.data(), values.size());
 }
 
 double square_norm(std::span<const float> values) {
@@ -176,37 +174,44 @@ void CodeFrame::decode(const std::uint8_t* high, const std::uint8_t* low, float 
   for (std::size_t i = 0; i < vector.size(); ++i) vector[i] = rotated[i] + centroid_[i];
 }
 
-QueryCode CodeFrame::prepare(std::span<const float> query) const {
+QueryCode CodeFrame::prepare(std::span<const float> query, bool with_planes) const {
   std::vector<float> rotated(coordinates());
   rotate(query, rotated);
   QueryCode code = prepare_rotated(rotated);
   code.base = best_vector_kernels().dot(query.data(), centroid_.data(), centroid_.size());
+  if (with_planes) add_planes(rotated, largest_magnitude(rotated), square_norm(rotated), code);
   return code;
 }
 
 QueryCode CodeFrame::prepare_rotated(std::span<const float> rotated) const {
-  constexpr float kLargest = 128 * 127;
+  constexpr int kLargest = 128 * 127;
+  constexpr int kShift = 128 * 128;  // Makes numbers positive, so that cutting off rounds down.
   QueryCode query;
   query.coarse = AlignedColumn<std::int8_t>(rotated.size());
   query.fine = AlignedColumn<std::int8_t>(rotated.size());
   const float largest = largest_magnitude(rotated);
-  const float inverse = largest > 0 ? kLargest / largest : 0;
-  query.coarse_step = largest / 127;
-  double rounding2 = 0;
+  const float inverse = largest > 0 ? static_cast<float>(kLargest) / largest : 0;
+  const float step = query.coarse_step = largest / 127;
+  std::int8_t* coarse_codes = query.coarse.data();
+  std::int8_t* fine_codes = query.fine.data();
+  std::vector<float> rounding(rotated.size());
+  int coarse_sum = 0, sum = 0;
   for (std::size_t i = 0; i < rotated.size(); ++i) {
-    const auto number = static_cast<int>(std::lround(std::clamp(rotated[i] * inverse, -kLargest, kLargest)));
-    const int coarse = (number + 64 + 128 * 128) / 128 - 128;
-    query.coarse[i] = static_cast<std::int8_t>(coarse);
-    query.fine[i] = static_cast<std::int8_t>(number - 128 * coarse);
-    query.coarse_sum += coarse;
-    query.sum += number;
-    const double rounding = rotated[i] - query.coarse_step * static_cast<float>(coarse);
-    rounding2 += rounding * rounding;
+    const int number = static_cast<int>(rotated[i] * inverse + (static_cast<float>(kShift) + 0.5f)) - kShift;
+    const int coarse = (number + 64 + kShift) / 128 - 128;
+    coarse_codes[i] = static_cast<std::int8_t>(coarse);
+    fine_codes[i] = static_cast<std::int8_t>(number - 128 * coarse);
+    coarse_sum += coarse;
+    sum += number;
+    rounding[i] = rotated[i] - step * static_cast<float>(coarse);
   }
-  const double norm2 = square_norm(rotated);
+  query.coarse_sum = coarse_sum;
+  query.sum = sum;
+  const auto dot = best_vector_kernels().dot;
+  const double rounding2 = dot(rounding.data(), rounding.data(), rounding.size());
+  const double norm2 = dot(rotated.data(), rotated.data(), rotated.size());
   query.coarse_deviation = deviation(norm2, rounding2, kCoarseTangentLeast);
   query.fine_deviation = deviation(norm2, rounding2, kFineTangentLeast);
-  add_planes(rotated, largest, norm2, query);
   return query;
 }
 

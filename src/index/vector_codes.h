@@ -76,8 +76,9 @@ class CodeFrame {
   void decode_rotated(const std::uint8_t* high, const std::uint8_t* low, float scale, std::span<float> rotated) const;
   void decode(const std::uint8_t* high, const std::uint8_t* low, float scale, std::span<float> vector) const;
 
-  QueryCode prepare(std::span<const float> query) const;
-  // The same for a query given as R(y − c); base is left 0.
+  // `planes` are those that 1-bit codes are compared with.
+  QueryCode prepare(std::span<const float> query, bool with_planes = true) const;
+  // The same for a query given as R(y − c), without planes; base is left 0.
   QueryCode prepare_rotated(std::span<const float> rotated) const;
 
   void save(SnapshotWriter& writer, std::string_view prefix) const;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "index/calibration.h"
 #include "index/kind_choice.h"
 #include "index/snapshot.h"
 #include "index/vector_segment.h"
@@ -153,7 +154,7 @@ std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view) 
   const LivingRows rows(state_->dimensions, from);
   const SegmentOptions options{.seed = state_->options.seed, .previous = from.base.get()};
   auto segment = vector_segment_factory(choice.kind)->build(rows, options);
-  segment->set_profile({.reason = std::move(choice.reason)});
+  segment->set_profile({.efforts = calibrate(*segment, rows, options.seed), .reason = std::move(choice.reason)});
   state_->remember(segment, from);
   return segment;
 }

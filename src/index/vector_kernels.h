@@ -52,6 +52,8 @@ struct VectorKernels {
   // In place, normalised, hence its own inverse. Precondition: size is a power of two, at least 64.
   void (*hadamard)(float* values, std::size_t size);
 
+  float (*largest_magnitude)(const float* values, std::size_t size);
+
   // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
   std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);
 };

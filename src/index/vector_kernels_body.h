@@ -228,6 +228,23 @@ void hadamard(float* values, std::size_t size) {
   }
 }
 
+float largest_magnitude(const float* values, std::size_t size) {
+  Floats largest{};
+  std::size_t i = 0;
+  for (; i + VECTOR_LANES <= size; i += VECTOR_LANES) {
+    const Floats some = load(values + i);
+    const Floats magnitudes = some < -some ? -some : some;
+    largest = largest < magnitudes ? magnitudes : largest;
+  }
+  float result = 0;
+  for (std::size_t lane = 0; lane < VECTOR_LANES; ++lane) result = result < largest[lane] ? largest[lane] : result;
+  for (; i < size; ++i) {
+    const float magnitude = values[i] < 0 ? -values[i] : values[i];
+    result = result < magnitude ? magnitude : result;
+  }
+  return result;
+}
+
 std::size_t collect(const float* values, std::size_t count, float floor, std::uint32_t* positions) {
   std::size_t found = 0;
   std::size_t i = 0;
@@ -257,8 +274,8 @@ std::size_t collect(const float* values, std::size_t count, float floor, std::ui
 }
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
-  return {name,     dot,           dot_rows,     dot_nibbles, dot_nibble_rows, dot_nibble_list,
-          dot_fine, bit_distances, upper_bounds, hadamard,    collect};
+  return {name,     dot,           dot_rows,     dot_nibbles, dot_nibble_rows,   dot_nibble_list,
+          dot_fine, bit_distances, upper_bounds, hadamard,    largest_magnitude, collect};
 }
 
 }  // namespace

@@ -133,6 +133,15 @@ TEST_P(VectorKernelsTest, CollectsWhatReachesTheFloor) {
   EXPECT_EQ(kernels().collect(values.data(), values.size(), 100, positions.data()), 0u);
 }
 
+TEST_P(VectorKernelsTest, LargestMagnitude) {
+  for (const std::size_t at : {0u, 5u, 63u, 64u, 99u}) {
+    std::vector<float> values(100, 0.5f);
+    values[at] = -3;
+    EXPECT_EQ(kernels().largest_magnitude(values.data(), values.size()), 3.0f);
+  }
+  EXPECT_EQ(kernels().largest_magnitude(nullptr, 0), 0.0f);
+}
+
 TEST_P(VectorKernelsTest, HadamardIsTheWalshMatrix) {
   for (const std::size_t size : {64u, 256u}) {
     const auto before = floats(size);

@@ -34,6 +34,7 @@ constexpr double kCalibrationSlack = 1e-9;
 struct SegmentHeader {
   std::uint64_t kind = 0;
   std::uint64_t dimensions = 0;
+  std::uint64_t vectors = 0;
 };
 
 }  // namespace
@@ -57,10 +58,12 @@ std::size_t VectorSegment::ordinal_of(ChunkId id) const {
 }
 
 std::size_t VectorSegment::effort_for(double recall_target) const {
+  // Half of the misses that the target allows are left to filters and to queries unlike the vectors.
+  const double wanted = 1 - (1 - recall_target) / 2;
   for (const EffortPoint& point : profile_.efforts) {
-    if (point.recall + kCalibrationSlack >= recall_target) return point.effort;
+    if (point.recall + kCalibrationSlack >= wanted) return point.effort;
   }
-  return effort_range().most;
+  return profile_.efforts.empty() ? effort_range().most : profile_.efforts.back().effort;
 }
 
 std::span<const VectorSegmentFactory> vector_segment_factories() {
@@ -74,7 +77,7 @@ const VectorSegmentFactory* vector_segment_factory(VectorKind kind) {
 
 void save_segment(SnapshotWriter& writer, std::string_view prefix, const VectorSegment& segment) {
   const std::string name(prefix);
-  const SegmentHeader header{static_cast<std::uint64_t>(segment.kind()), segment.dimensions()};
+  const SegmentHeader header{static_cast<std::uint64_t>(segment.kind()), segment.dimensions(), segment.size()};
   writer.column(name + "header", std::span<const SegmentHeader>(&header, 1));
   writer.column(name + "ids", segment.ids());
   writer.column(name + "efforts", std::span<const EffortPoint>(segment.profile().efforts));
@@ -94,6 +97,7 @@ Result<std::shared_ptr<VectorSegment>> load_segment(const SnapshotReader& reader
     return make_error(ErrorCode::conflict, "The saved vectors have " + std::to_string(header[0].dimensions) +
                                                " dimensions, not " + std::to_string(dimensions) + ".");
   }
+  if (header[0].vectors != ids.size()) return make_error(ErrorCode::corrupt, "The vector index's ids are incomplete.");
   if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) != ids.end()) {
     return make_error(ErrorCode::corrupt, "The vector index's ids do not ascend.");
   }

@@ -97,6 +97,12 @@ struct RetrievalSettings {
   double mmr_lambda = 1;
   std::int64_t neighbors = 0;
   std::string index = "auto";
+  double recall_target = 0.95;
+  std::int64_t index_bytes_max = 0;  // 0: no limit.
+  double bm25_k1 = 0.9;
+  double bm25_b = 0.4;
+  double heading_weight = 1;
+  std::int64_t merge_changes = 0;  // For tests; 0: when it pays.
 };
 
 struct CacheKindSettings {

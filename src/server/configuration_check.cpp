@@ -5,6 +5,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "index/vector_index.h"
 #include "server/configuration_fields.h"
 
 namespace ragtime::server {
@@ -152,6 +153,9 @@ Result<void> check_consistency(const Configuration& configuration) {
   if (configuration.retrieval.results > configuration.retrieval.candidates) {
     return at("retrieval.results", "must not be larger than retrieval.candidates");
   }
+  if (const auto kind = index::parse_vector_kind(configuration.retrieval.index); kind.has_error()) {
+    return at("retrieval.index", kind.error().message);
+  }
   RAGTIME_TRY_DONE(check_models(configuration));
   RAGTIME_TRY_DONE(check_reranker(configuration));
   return check_store_url(configuration.store.url);
@@ -167,8 +171,6 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   note(configuration.server.roles != plain.server.roles, "server.roles: this version always takes all roles");
   note(!configuration.retrieval.rerank_model.empty() && configuration.retrieval.reranker != "cross_encoder",
        "retrieval.rerank_model: only used with reranker = \"cross_encoder\"");
-  note(configuration.retrieval.index != "auto" && configuration.retrieval.index != "flat",
-       "retrieval.index: this version always scans exactly (flat)");
   note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");
   note(!configuration.cache.redis_url.empty(), "cache.redis_url: this version does not use Redis");
   note(!configuration.trace.otlp_url.empty(), "trace.otlp_url: this version does not export traces");

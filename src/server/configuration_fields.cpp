@@ -92,7 +92,16 @@ void visit_retrieval(RetrievalSettings& retrieval, FieldVisitor& visitor) {
   visitor.field("duplicates", retrieval.duplicates, one_of({"keep", "suppress"}));
   visitor.field("mmr_lambda", retrieval.mmr_lambda, between(0, 1));
   visitor.field("neighbors", retrieval.neighbors, between(0, 20));
-  visitor.field("index", retrieval.index, one_of({"auto", "flat", "ivf", "hnsw", "pq"}));
+}
+
+void visit_index(RetrievalSettings& retrieval, FieldVisitor& visitor) {
+  visitor.field("index", retrieval.index, {});  // Names are those of index::parse_vector_kind().
+  visitor.field("recall_target", retrieval.recall_target, between(0.5, 1));
+  visitor.field("index_bytes_max", retrieval.index_bytes_max, between(0, 1e15));
+  visitor.field("bm25_k1", retrieval.bm25_k1, between(0, 10));
+  visitor.field("bm25_b", retrieval.bm25_b, between(0, 1));
+  visitor.field("heading_weight", retrieval.heading_weight, between(0, 10));
+  visitor.field("merge_changes", retrieval.merge_changes, between(0, 1'000'000));
 }
 
 std::string upper(std::string_view name) {
@@ -160,7 +169,10 @@ void visit_fields(Configuration& configuration, FieldVisitor& visitor) {
     visitor.field("strategy", configuration.chunking.strategy,
                   one_of({"auto", "prose", "markdown", "code", "academic", "table", "characters"}));
   });
-  visitor.section("retrieval", [&] { visit_retrieval(configuration.retrieval, visitor); });
+  visitor.section("retrieval", [&] {
+    visit_retrieval(configuration.retrieval, visitor);
+    visit_index(configuration.retrieval, visitor);
+  });
   visitor.section("cache", [&] { visit_cache(configuration.cache, visitor); });
   visitor.section("store",
                   [&] { visitor.field("url", configuration.store.url, {.environment = "POSTGRES_URL", .url = true}); });

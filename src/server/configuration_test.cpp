@@ -155,6 +155,8 @@ TEST(Configuration, MistakesNameFileLineAndASuggestion) {
             "did you mean \"bf16\"?");
   EXPECT_EQ(error_of("[retrieval]\ndense_weight = 1.5\n"),
             "ragtime.toml:2: retrieval.dense_weight must be between 0 and 1, not 1.5");
+  EXPECT_THAT(error_of("[retrieval]\nindex = \"flatt\"\n"), HasSubstr("there are auto, flat"));
+  EXPECT_THAT(error_of("[retrieval]\nrecall_target = 1.5\n"), HasSubstr("between 0.5 and 1"));
   EXPECT_EQ(error_of("[server]\nroles = [\"all\", 3]\n"),
             "ragtime.toml:2: server.roles must be only texts in the list, not an integer");
   EXPECT_EQ(error_of("models = 3\n"), "ragtime.toml:1: models must be a list of tables: [[models]], not an integer");

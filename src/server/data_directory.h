@@ -1,7 +1,7 @@
 // DataDirectory: the directory that holds everything a Ragtime keeps, owned by one process at a time.
 //
-// Layout: ragtime.lock (flock, with the owner's pid), server.json (while a server runs), ragtime.db, files/, models/,
-// log/. The directory is created with mode 0700.
+// Layout: ragtime.lock (flock, with the owner's pid), server.json (while a server runs), ragtime.db, files/, index/
+// (snapshots of indexes, which may be deleted), models/, log/. The directory is created with mode 0700.
 // Thread safety: one object belongs to one thread; the lock excludes other processes.
 #pragma once
 
@@ -33,6 +33,7 @@ class DataDirectory {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path database_file() const { return path_ / "ragtime.db"; }
   std::filesystem::path files() const { return path_ / "files"; }
+  std::filesystem::path index() const { return path_ / "index"; }
   std::filesystem::path models() const { return path_ / "models"; }
 
   // Writes server.json (mode 0600, whole or not at all).

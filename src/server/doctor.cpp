@@ -16,6 +16,8 @@
 #include "async/when_all.h"
 #include "base/id.h"
 #include "encoder/text_encoder.h"
+#include "index/snapshot.h"
+#include "index/vector_index.h"
 #include "server/configuration_fields.h"
 #include "server/encoder_lookup.h"
 #include "server/json_text.h"
@@ -30,6 +32,7 @@ namespace fs = std::filesystem;
 constexpr double kDiskLow = 2e9;
 constexpr double kDiskOut = 2e8;
 constexpr double kMemoryLow = 5e8;
+constexpr std::size_t kStoresDescribedMax = 20;
 constexpr auto kEndpointTimeout = std::chrono::seconds(5);
 // A quick_check reads the whole file; the status route leaves bigger ones to `ragtime doctor`.
 constexpr std::uintmax_t kStatusDatabaseBytesMax = 256u << 20;
@@ -213,6 +216,60 @@ Check check_memory() {
   return {"memory", CheckState::ok, "unknown", ""};
 }
 
+// What the indexes of a store are, for those that are worth a line.
+std::string describe_index(const engine::IndexReport& report) {
+  if (!report.vectors) return "words only";
+  const auto& vectors = *report.vectors;
+  std::string out = fmt::format("{} ({})", index::vector_kind_name(vectors.kind),
+                                format_bytes(static_cast<double>(vectors.bytes + report.lexical.bytes)));
+  if (!vectors.reason.empty()) out += ": " + vectors.reason;
+  return out;
+}
+
+std::vector<Check> check_indexes(Runtime& runtime) {
+  const auto statistics = runtime.engine->statistics();
+  std::vector<Check> out;
+  out.push_back(
+      {"index", CheckState::ok,
+       fmt::format("{} stores, {} chunks, {} vectors, {} documents waiting", statistics.stores,
+                   format_count(statistics.chunks), format_count(statistics.vectors), runtime.ingestor->pending()),
+       ""});
+  const auto stores = runtime.database->all_stores();
+  if (stores.has_error()) return out;
+  for (const auto& store : *stores) {
+    if (out.size() > kStoresDescribedMax) break;
+    const auto report = runtime.engine->index_report(store.id);
+    if (report.chunks == 0) continue;
+    out.push_back({fmt::format("index of {}", store.name.empty() ? store.id : store.name), CheckState::ok,
+                   fmt::format("{} chunks, {}", format_count(report.chunks), describe_index(report)), ""});
+  }
+  return out;
+}
+
+// Reads every snapshot whole.
+Check check_snapshots(const fs::path& directory) {
+  Check out{"index snapshots", CheckState::ok, "none", ""};
+  std::size_t files = 0;
+  double bytes = 0;
+  std::error_code failure;
+  fs::recursive_directory_iterator entries(directory, failure);
+  for (; !failure && entries != fs::recursive_directory_iterator(); entries.increment(failure)) {
+    if (entries->path().extension() != ".snapshot") continue;
+    const auto opened = index::SnapshotReader::open(entries->path());
+    if (opened.has_error() && opened.error().code != ErrorCode::not_found) {
+      out.state = CheckState::warning;
+      out.advice = opened.error().message + "; the next start rebuilds it from the database";
+      continue;
+    }
+    std::error_code gone;
+    const auto size = fs::file_size(entries->path(), gone);
+    if (!gone) bytes += static_cast<double>(size);
+    ++files;
+  }
+  if (files > 0) out.detail = fmt::format("{} files, {}", files, format_bytes(bytes));
+  return out;
+}
+
 std::string_view name(CheckState state) {
   switch (state) {
     case CheckState::ok:
@@ -240,6 +297,7 @@ Report examine(const LoadedConfiguration& loaded) {
                 check_data_directory(directory, server),
                 check_disk(directory),
                 check_database(directory / "ragtime.db", true),
+                check_snapshots(directory / "index"),
                 check_encoder(configuration),
                 check_pdftotext(process_environment())};
   for (auto& check : check_endpoints(configuration)) out.checks.push_back(std::move(check));
@@ -258,12 +316,7 @@ Report examine(Runtime& runtime) {
                 runtime.embedder ? describe_encoder(runtime.embedder->info()) : no_encoder(runtime.encoder_notice),
                 check_pdftotext(process_environment())};
   for (auto& check : check_endpoints(runtime.configuration)) out.checks.push_back(std::move(check));
-  const auto statistics = runtime.engine->statistics();
-  out.checks.push_back(
-      {"index", CheckState::ok,
-       fmt::format("{} stores, {} chunks, {} vectors, {} documents waiting", statistics.stores,
-                   format_count(statistics.chunks), format_count(statistics.vectors), runtime.ingestor->pending()),
-       ""});
+  for (auto& check : check_indexes(runtime)) out.checks.push_back(std::move(check));
   out.checks.push_back(check_memory());
   return out;
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/id.h"
+#include "index/snapshot.h"
 #include "server/captured_terminal_for_test.h"
 
 namespace ragtime::server {
@@ -52,6 +53,19 @@ TEST_F(Doctor, ADamagedDatabaseIsBroken) {
   CapturedTerminal terminal;
   print_report(report, *terminal);
   EXPECT_THAT(terminal.text(), HasSubstr("broken   database"));
+}
+
+TEST_F(Doctor, ADamagedSnapshotIsAWarning) {
+  EXPECT_EQ(check("index snapshots").detail, "none");
+  const fs::path folder = root_ / "index" / "vs_1";
+  fs::create_directories(folder);
+  const auto writer = index::SnapshotWriter::create(folder / "lexical.snapshot").value();
+  ASSERT_TRUE(writer->finish().has_value());
+  EXPECT_EQ(check("index snapshots").state, CheckState::ok);
+  EXPECT_THAT(check("index snapshots").detail, HasSubstr("1 files"));
+  std::ofstream(folder / "vectors.snapshot") << "nothing of the kind";
+  EXPECT_EQ(check("index snapshots").state, CheckState::warning);
+  EXPECT_THAT(check("index snapshots").advice, HasSubstr("rebuilds it"));
 }
 
 TEST_F(Doctor, AnImpossibleDataDirectoryIsBroken) {

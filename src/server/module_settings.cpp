@@ -32,6 +32,21 @@ text::ChunkingOptions chunking_options(const ChunkingSettings& chunking) {
           .overlap = static_cast<int>(chunking.overlap)};
 }
 
+// Without the directory.
+engine::IndexConfig index_config(const RetrievalSettings& retrieval) {
+  engine::IndexConfig out;
+  const auto kind = index::parse_vector_kind(retrieval.index);  // Checked when the configuration was read.
+  if (kind.has_value()) out.vectors.kind = *kind;
+  out.vectors.recall_target = retrieval.recall_target;
+  out.vectors.memory_bytes_max = static_cast<std::size_t>(retrieval.index_bytes_max);
+  out.lexical.k1 = static_cast<float>(retrieval.bm25_k1);
+  out.lexical.b = static_cast<float>(retrieval.bm25_b);
+  out.lexical.heading_weight = static_cast<float>(retrieval.heading_weight);
+  out.merge_changes = static_cast<std::size_t>(retrieval.merge_changes);
+  if (out.merge_changes > 0) out.snapshot_chunks = 1;
+  return out;
+}
+
 bool is_chat(const ModelSettings& model) {
   return model.task == "chat";
 }
@@ -112,6 +127,7 @@ engine::EngineConfig engine_config(const Configuration& configuration) {
   out.chunking = chunking_options(configuration.chunking);
   set_retrieval(configuration.retrieval, out);
   out.embed_budget = seconds(configuration.limits.vector_search_timeout_s);
+  out.index = index_config(configuration.retrieval);
   const auto& cache = configuration.cache;
   const auto size = [&](std::int64_t count) { return cache.enabled ? static_cast<std::size_t>(count) : 0; };
   out.embedding_cache.rows_max = size(cache.embedding_rows_max);

@@ -103,8 +103,9 @@ Result<void> Runtime::open_engine() {
   for (const auto& reranker : rerankers) {
     if (reranker->info().model == configuration.retrieval.rerank_model) config.rerank.model = reranker.get();
   }
+  config.index.directory = data_directory.index();
   RAGTIME_TRY(engine,
-              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics));
+              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
   for (auto& model : chat_model_configs(configuration)) {
     models.push_back(llm::make_openai_model(std::move(model), *client));

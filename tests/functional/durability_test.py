@@ -1,4 +1,7 @@
-"""kill -9 during ingest, again and again: what was acknowledged is there, and nothing is half searchable."""
+"""kill -9 during ingest, deletes and index snapshots, again and again: what was acknowledged is there, what was deleted
+is not, and nothing is half searchable.
+
+RAGTIME_KILLS sets the number of kills (20)."""
 
 import os
 import random
@@ -8,8 +11,10 @@ import urllib.request
 import pytest
 from conftest import Server
 
-ROUNDS = 20
+ROUNDS = int(os.environ.get("RAGTIME_KILLS", "20"))
 CHUNKS_EACH = 6
+# Merges and snapshots after a few documents, so that kills meet them.
+CONFIG = "[retrieval]\nmerge_changes = 30\n"
 
 
 def text_of(word):
@@ -19,24 +24,27 @@ def text_of(word):
 
 
 def put(server, number, word):
-    path = f"/documents/{number}.md"
+    """Writes the document, or deletes it when there is no word."""
     request = urllib.request.Request(
-        f"{server.url}/v1/vector_stores/default/documents{path}", data=text_of(word).encode(), method="PUT",
+        f"{server.url}/v1/vector_stores/default/documents/documents/{number}.md",
+        data=text_of(word).encode() if word else None, method="PUT" if word else "DELETE",
         headers={"Content-Type": "application/octet-stream"})
     urllib.request.urlopen(request, timeout=60).read()
 
 
 def ingest_until_killed(server, seed, ledger, kill_after):
-    """Acknowledged writes go to the ledger: number → word. Every third write replaces an earlier document."""
+    """Acknowledged writes go to the ledger: number → word, None once deleted. Every third write replaces an earlier
+    document, some delete one."""
     rng = random.Random(seed)
     acknowledged = threading.Event()
     attempted = {}
 
     def work():
         for step in range(10_000):
-            replace = ledger and step % 3 == 2
-            number = rng.choice(list(ledger)) if replace else len(ledger) + 1
-            word = f"word{seed}x{step}"
+            living = [number for number, word in ledger.items() if word]
+            replace = living and step % 3 == 2
+            number = rng.choice(living) if replace else len(ledger) + 1
+            word = None if replace and rng.random() < 0.5 else f"word{seed}x{step}"
             attempted[number] = (ledger.get(number), word)
             try:
                 put(server, number, word)
@@ -63,26 +71,27 @@ def parts_found(server, word):
 
 def check(server, ledger, attempted, history):
     documents = server.call("GET", "/v1/vector_stores/default/documents")[2]["data"]
-    assert {int(os.path.basename(d["path"]).split(".")[0]) for d in documents} >= set(ledger)
+    listed = {int(os.path.basename(d["path"]).split(".")[0]) for d in documents} - set(attempted)
+    assert listed == {number for number, word in ledger.items() if word} - set(attempted)
     for number, word in ledger.items():
-        if number not in attempted:
+        if number not in attempted and word:
             assert parts_found(server, word) >= CHUNKS_EACH, f"acknowledged document {number} lost its word {word}"
     for number, (old, new) in attempted.items():
-        found = (parts_found(server, old) if old else 0, parts_found(server, new))
+        found = (parts_found(server, old) if old else 0, parts_found(server, new) if new else 0)
         whole = [n >= CHUNKS_EACH for n in found]
         assert all(n == 0 or n >= CHUNKS_EACH for n in found), f"document {number} is half searchable: {found}"
-        assert sum(whole) == 1 or not old, f"document {number}: {found}"
-        if whole[1]:
+        assert sum(whole) == 1 or not old or not new, f"document {number}: {found}"
+        if whole[1] or (old and not any(whole)):
             ledger[number] = new
     for word in history - set(ledger.values()):
-        assert parts_found(server, word) == 0, f"a replaced version is still found: {word}"
+        assert parts_found(server, word) == 0, f"a replaced or deleted version is still found: {word}"
 
 
 def test_kill_9_loses_nothing_acknowledged(directory):
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    server = Server(directory / "data")
+    server = Server(directory / "data", CONFIG)
     ledger, history = {}, set()
     for round_number in range(ROUNDS):
         server.start()
@@ -90,11 +99,14 @@ def test_kill_9_loses_nothing_acknowledged(directory):
             server.store = next(s["id"] for s in server.call("GET", "/v1/vector_stores")[2]["data"] if s["name"] == "default")
             check(server, ledger, attempted, history)
         attempted = ingest_until_killed(server, seed + round_number, ledger, rng.randrange(1, 8))
-        history |= set(ledger.values()) | {new for _, new in attempted.values()}
+        history |= {word for word in ledger.values() if word} | {new for _, new in attempted.values() if new}
     server.start()
     check(server, ledger, attempted, history)
     assert len(ledger) >= ROUNDS
-    print(f"{ROUNDS} kills, {len(ledger)} documents acknowledged, all found")
+    assert list((directory / "data" / "index").glob("*/lexical.snapshot")), "no snapshot was ever written"
+    assert "index_snapshot_discarded" not in server.log_text()
+    living = sum(word is not None for word in ledger.values())
+    print(f"{ROUNDS} kills, {living} documents acknowledged, all found; {len(ledger) - living} deleted, none found")
     assert server.stop() == 0
 
 

@@ -1,0 +1,19 @@
+// Calibration: which effort reaches which recall, measured on a segment's own vectors.
+//
+// The neighbours of some of the vectors are searched for with rising effort and compared with those that exact search
+// finds among all rows. Recall is taken less its standard error: a promise rather than a
+// guess.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "index/vector_segment.h"
+
+namespace ragtime::index {
+
+// Both ascending; empty for kinds without a choice of effort. Ends where recall is almost whole or grows no more.
+// `rows` are those that the segment was built from. Costs as much as some sixty exact searches.
+std::vector<EffortPoint> calibrate(const VectorSegment& segment, const VectorRows& rows, std::uint64_t seed);
+
+}  // namespace ragtime::index
