@@ -93,7 +93,7 @@ void Bench::build() {
   add(values, ids);
   merge();
   const double seconds = processor_seconds() - start;
-  values = {};
+  values = std::vector<float>();  // An empty list would keep the memory.
   report(seconds);
 }
 
@@ -156,7 +156,7 @@ void Bench::churn(std::istream& arguments) {
     if (index_.merge_due()) merge();
   }
   const double seconds = processor_seconds() - start;
-  values = {};
+  values = std::vector<float>();  // An empty list would keep the memory.
   report(seconds);
 }
 

@@ -31,8 +31,9 @@ class SnapshotWriter;
 struct LexicalOptions {
   float k1 = 0.9f;
   float b = 0.4f;
-  // Of a term in title or headings, against 1 in the body. More than 0. 2 is better than 1 on every set with titles
-  // (nDCG@10 of cranfield .498 against .485, squad-dev .8720, .8718, cmrc2018 .9881, .9878); 3 loses on squad-dev.
+  // Of a term in title or headings, against 1 in the body; 0: does not count. 2 is better than 1 on every set with
+  // titles (nDCG@10 of cranfield .498 against .485, squad-dev .8720, .8718, cmrc2018 .9881, .9878); 3 loses on
+  // squad-dev.
   float heading_weight = 2.0f;
 };
 

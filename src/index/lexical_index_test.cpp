@@ -178,6 +178,16 @@ TEST(LexicalIndex, HeadingTermsWeighMore) {
   expect_plain_scores(*index.view(), chunks, {"a", "b"}, 10, options);
 }
 
+TEST(LexicalIndex, HeadingsWithoutWeightDoNotCount) {
+  const Chunks chunks{{1, {{"a"}, {"b"}}}, {2, {{}, {"a", "b"}}}};
+  for (const float k1 : {0.0f, 0.9f}) {
+    const auto index = index_of(chunks, {.k1 = k1, .heading_weight = 0});
+    EXPECT_THAT(ids_of(search(index, {"a"})), ElementsAre(2));
+    EXPECT_THAT(ids_of(search(index, {"a", "b"})), ElementsAre(2, 1));
+    EXPECT_THAT(index.view()->scores({"a"}, std::vector<ChunkId>{1}), ElementsAre(0));
+  }
+}
+
 TEST(LexicalIndex, RemovedChunksAreGoneFromResultsAndStatistics) {
   Chunks chunks{{1, {{}, {"a", "b"}}}, {2, {{}, {"a"}}}, {3, {{}, {"b", "c", "c"}}}};
   auto index = index_of(chunks);

@@ -49,7 +49,7 @@ void LexicalSegment::compute_saturations(const LexicalOptions& options) {
   const PostingScore by{.frequencies = frequencies_.data(),
                         .lengths = columns_.lengths.data(),
                         .weight = 1,
-                        .norm_base = options.k1 * (1 - options.b),
+                        .norm_base = norm_base(options),
                         .norm_slope = options.k1 * options.b / average_length_};
   const PostingsKernels& kernels = best_postings_kernels();
   saturations_.assign(columns_.terms.size(), 0);

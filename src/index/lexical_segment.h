@@ -7,8 +7,10 @@
 // Thread safety: immutable.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +34,11 @@ struct FieldCounts {
 
 inline float weighted_frequency(FieldCounts counts, float heading_weight) {
   return static_cast<float>(counts.body) + heading_weight * static_cast<float>(counts.heading);
+}
+
+// The part of a norm that does not depend on length. Never 0, so that a frequency of 0 scores 0 even without k1.
+inline float norm_base(const LexicalOptions& options) {
+  return std::max(options.k1 * (1 - options.b), std::numeric_limits<float>::min());
 }
 
 struct TermEntry {

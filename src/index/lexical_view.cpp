@@ -98,8 +98,7 @@ std::vector<WeightedTerm> PartsView::weigh(const std::vector<std::string>& terms
 
 LengthNorm PartsView::norm() const {
   const float average = static_cast<float>(length_sum_) / static_cast<float>(std::max<std::size_t>(size_, 1));
-  return {
-      .base = options_.k1 * (1 - options_.b), .slope = options_.k1 * options_.b / average, .average_length = average};
+  return {.base = norm_base(options_), .slope = options_.k1 * options_.b / average, .average_length = average};
 }
 
 // Of a term that is in `frequency` chunks and `count` times in the query.

@@ -34,6 +34,12 @@ void prefetch(const std::uint8_t* at, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
 }
 
+// The best ten of a tenth lie where the best hundred of all do: so much is added to t.
+float selection_steps(std::size_t size, const OrdinalFilter* filter) {
+  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return 0;
+  return std::log2(static_cast<float>(size) / static_cast<float>(filter->matches_max())) / 2;
+}
+
 struct ListChance {
   float reach = 0;
   float product = 0;  // Of centroid and query.
@@ -111,8 +117,9 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
     prepared.terms = {kProductDeviations * prepared.table.error, prepared.table.offset, prepared.table.step,
                       kProductDeviations * static_cast<float>(deviation_) * prepared.length};
   }
-  const float t = query.effort == 0 || query.effort >= kEffortMost ? std::numeric_limits<float>::infinity()
-                                                                   : std::log2(static_cast<float>(query.effort));
+  const float t = query.effort == 0 || query.effort >= kEffortMost
+                      ? std::numeric_limits<float>::infinity()
+                      : std::log2(static_cast<float>(query.effort)) + selection_steps(size(), query.filter);
   prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
   return prepared;
 }

@@ -7,10 +7,10 @@
 //
 // A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
 // copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
-// vectors have been scanned; t = log2(effort). Thus it goes on longer under filters, of itself. In a list, the 8-bit
-// code is looked at only where the short one's error bound leaves a chance. Memory at P padded dimensions and lists of
-// hundreds of vectors: P / 8 + P + 28 bytes for each vector and 4 · d for each list; there are √n of them, but at least
-// 128 vectors for each.
+// vectors have been scanned; t = log2(effort), and log2(1 / the share selected) / 2 more under a selection. Thus it
+// goes on longer under filters, of itself. In a list, the 8-bit code is looked at only where the short one's error
+// bound leaves a chance. Memory at P padded dimensions and lists of hundreds of vectors: P / 8 + P + 28 bytes for each
+// vector and 4 · d for each list; there are √n of them, but at least 128 vectors for each.
 #pragma once
 
 #include <memory>
