@@ -31,6 +31,7 @@
 #include "telemetry/metrics.h"
 #include "text/chunker.h"
 #include "text/document.h"
+#include "text/query.h"
 
 namespace ragtime::engine {
 
@@ -166,6 +167,9 @@ class Engine {
   // the numbers of candidates of dense, lexical, fuse, load, rerank, of hidden duplicates, and of added neighbours.
   // Errors: not_found (a store), invalid_argument, too_large (a query).
   virtual Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) = 0;
+
+  // Of searches that begin later, in all stores; nothing is indexed anew. Null: none.
+  virtual void set_user_words(std::shared_ptr<const text::UserWords> words) = 0;
 
   // Whether documents get vectors: a model is loaded.
   virtual bool embeds() const = 0;

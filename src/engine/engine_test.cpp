@@ -810,6 +810,40 @@ TEST_F(EngineModelTest, RandomOperationsAgreeWithTheModel) {
   }
 }
 
+// Words of the user. ----------------------------------------------------------------------------------------------
+
+std::shared_ptr<const text::UserWords> user_words(std::string_view lines) {
+  return std::make_shared<const text::UserWords>(lines);
+}
+
+TEST_F(EngineTest, UserWordsChangeTheRankingAtOnce) {
+  put(path_put("file-model", "盘古大模型发布"));
+  put(path_put("file-parts", "模型 大模 古大 盘古"));
+  put(path_put("file-laptop", "the mate book was sold in the autumn of that year"));
+  put(path_put("file-others", "book and mate or book and mate"));
+  EXPECT_THAT(files_with("盘古大模型"), ElementsAre("file-parts", "file-model"));
+  EXPECT_THAT(files_with("mate book"), ElementsAre("file-others", "file-laptop"));
+  engine_->set_user_words(user_words("盘古大模型\n"));
+  EXPECT_THAT(files_with("盘古大模型"), ElementsAre("file-model", "file-parts"));
+  EXPECT_THAT(files_with("mate book"), ElementsAre("file-others", "file-laptop"));
+  engine_->set_user_words(user_words("Mate Book\n"));
+  EXPECT_THAT(files_with("盘古大模型"), ElementsAre("file-parts", "file-model"));
+  EXPECT_THAT(files_with("mate book"), ElementsAre("file-laptop", "file-others"));
+  engine_->set_user_words(nullptr);
+  EXPECT_THAT(files_with("mate book"), ElementsAre("file-others", "file-laptop"));
+}
+
+TEST_F(EngineTest, UserWordsMayChangeDuringSearches) {
+  put(path_put("file-1", "the mate book"));
+  std::atomic<bool> done = false;
+  std::thread changing([&] {
+    while (!done) engine_->set_user_words(user_words("mate book\nred car"));
+  });
+  for (int i = 0; i < 50; ++i) EXPECT_THAT(files_with("mate book"), ElementsAre("file-1"));
+  done = true;
+  changing.join();
+}
+
 // Embedding cache. ------------------------------------------------------------------------------------------------
 
 TEST_F(EngineTest, SameContentInAnotherStoreIsNotEmbeddedAgain) {

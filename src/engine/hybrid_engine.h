@@ -6,6 +6,7 @@
 // 2. one of file_locks_ per file that a change touches, so that changes of a file happen in one order everywhere,
 //    while those of different files share the database's commits.
 // 3. stores_mutex_, and each StoreIndex's own.
+// user_words_mutex_ is held for a copy of its pointer only.
 #pragma once
 
 #include <array>
@@ -57,6 +58,7 @@ class HybridEngine final : public Engine {
   Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                     Attributes attributes, RequestContext& context) override;
   Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) override;
+  void set_user_words(std::shared_ptr<const text::UserWords> words) override;
   bool embeds() const override { return embedder_ != nullptr; }
   Statistics statistics() const override;
   IndexReport index_report(std::string_view store_id) const override;
@@ -102,6 +104,7 @@ class HybridEngine final : public Engine {
   Result<std::vector<ViewPointer>> resolve_stores(const std::string& tenant, const std::vector<std::string>& ids);
   SearchPlan renewed(SearchPlan plan) const;
   void plan_queries(SearchPlan& plan) const;
+  std::shared_ptr<const text::UserWords> user_words() const;
   Task<Result<ArmHits>> lexical_arm(const SearchPlan& plan, RequestContext& context);
   Task<Result<ArmHits>> dense_arm(SearchPlan& plan, SearchResults& results, RequestContext& context);
   Task<Result<void>> embed_queries(SearchPlan& plan, SearchResults& results, RequestContext& context);
@@ -129,6 +132,8 @@ class HybridEngine final : public Engine {
   std::array<std::mutex, 256> file_locks_;  // By hash of the file id.
   mutable std::shared_mutex stores_mutex_;
   std::unordered_map<std::string, StorePointer> stores_;  // Guarded by stores_mutex_.
+  mutable std::mutex user_words_mutex_;
+  std::shared_ptr<const text::UserWords> user_words_;  // Guarded by user_words_mutex_.
   IndexMaintenance maintenance_;  // Last, so that no merge goes on beside the destruction of the others.
 };
 

@@ -82,9 +82,20 @@ Task<Result<SearchResults>> HybridEngine::search(SearchRequest request, RequestC
   co_return results;
 }
 
+void HybridEngine::set_user_words(std::shared_ptr<const text::UserWords> words) {
+  const std::lock_guard lock(user_words_mutex_);
+  user_words_.swap(words);  // The former list, which may be large, is freed without the lock.
+}
+
+std::shared_ptr<const text::UserWords> HybridEngine::user_words() const {
+  const std::lock_guard lock(user_words_mutex_);
+  return user_words_;
+}
+
 Task<Result<SearchPlan>> HybridEngine::plan(SearchRequest request, RequestContext& context) {
   SearchPlan plan;
   plan.request = std::move(request);
+  plan.user_words = user_words();
   plan.fusion = config_.fusion;
   plan.rrf_k = config_.rrf_k;
   plan.candidates = std::max(config_.candidates, plan.request.results);

@@ -5,7 +5,6 @@
 
 #include "engine/fusion.h"
 #include "engine/parallel_for.h"
-#include "text/query.h"
 
 namespace ragtime::engine {
 namespace {
@@ -108,6 +107,14 @@ SearchHit make_hit(storage::ChunkRecord record, const RankedChunk& ranked, Docum
   return hit;
 }
 
+std::vector<text::SearchTerms> terms_of(const SearchPlan& plan) {
+  const text::UserWords none;
+  const text::UserWords& words = plan.user_words ? *plan.user_words : none;
+  std::vector<text::SearchTerms> terms;
+  for (const auto& query : plan.queries) terms.push_back(text::parse_query(query.text, words));
+  return terms;
+}
+
 ArmHits no_hits(const SearchPlan& plan) {
   return ArmHits(plan.queries.size(), std::vector<std::vector<index::Hit>>(plan.stores.size()));
 }
@@ -117,8 +124,7 @@ ArmHits no_hits(const SearchPlan& plan) {
 ArmHits search_lexical(const SearchPlan& plan, async::ThreadPool& pool) {
   if (plan.request.arms == Arms::dense) return no_hits(plan);
   const std::size_t stores = plan.stores.size();
-  std::vector<text::SearchTerms> terms;
-  for (const auto& query : plan.queries) terms.push_back(text::parse_query(query.text));
+  const auto terms = terms_of(plan);
   ArmHits hits = no_hits(plan);
   parallel_for(pool, plan.queries.size() * stores, [&](std::size_t i) {
     const auto& store = *plan.stores[i % stores];

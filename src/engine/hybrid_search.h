@@ -13,6 +13,7 @@
 #include "engine/store_index.h"
 #include "index/hit.h"
 #include "storage/database.h"
+#include "text/query.h"
 
 namespace ragtime::engine {
 
@@ -27,8 +28,9 @@ struct SearchPlan {
   std::vector<std::shared_ptr<const StoreView>> stores;  // As they were when the search began.
   std::vector<bool> dense_stores;  // Whose vectors are of the embedder's model, in the order of `stores`.
   std::vector<QueryPlan> queries;
-  std::size_t candidates = 0;  // Of each arm.
-  std::size_t ranked = 0;      // Of the fused ones, for the stages behind.
+  std::shared_ptr<const text::UserWords> user_words;  // May be null.
+  std::size_t candidates = 0;                         // Of each arm.
+  std::size_t ranked = 0;                             // Of the fused ones, for the stages behind.
   Fusion fusion = Fusion::convex;
   float rrf_k = 0;
 };

@@ -39,6 +39,7 @@ class FakeEngine final : public engine::Engine {
   Task<Result<void>> set_attributes(std::string, std::string, std::string, Attributes, RequestContext&) override {
     co_return Result<void>();
   }
+  void set_user_words(std::shared_ptr<const text::UserWords>) override {}
   bool embeds() const override { return false; }
   Statistics statistics() const override { return {}; }
   engine::IndexReport index_report(std::string_view) const override { return {}; }
