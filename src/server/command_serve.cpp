@@ -18,17 +18,23 @@ void greet(const Application& application, Invocation& invocation) {
   invocation.out.line(fmt::format("reference {}/docs, Ctrl-C stops", application.url()));
 }
 
+// Without anything to reload, a server ends with its terminal.
+StopSignals::Hangup on_hangup(const Configuration& configuration) {
+  const bool reloads = !configuration.retrieval.user_words.empty();
+  return reloads ? StopSignals::Hangup::is_awaited : StopSignals::Hangup::ends_process;
+}
+
 }  // namespace
 
 int serve_command(Invocation& invocation) {
-  StopSignals signals;
   const Configuration& configuration = invocation.configuration.settings;
+  StopSignals signals({}, on_hangup(configuration));
   auto log = telemetry::Logger::open(log_config(configuration));
   if (log.has_error()) return fail(invocation, log.error().message, kExitUsage);
   auto application = Application::start(configuration, **log);
   if (application.has_error()) return fail(invocation, application.error().message, kExitUsage);
   greet(**application, invocation);
-  signals.wait();
+  while (signals.wait_for_hangup()) (*application)->runtime().reload_user_words();
   (*application)->stop();
   return kExitDone;
 }

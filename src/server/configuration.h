@@ -103,6 +103,7 @@ struct RetrievalSettings {
   double bm25_b = 0.4;
   double heading_weight = 2;
   std::int64_t merge_changes = 0;  // For tests; 0: when it pays.
+  std::string user_words;          // A file, see user_words_file.h; empty: none.
 };
 
 struct CacheKindSettings {

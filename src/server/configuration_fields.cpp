@@ -101,6 +101,7 @@ void visit_index(RetrievalSettings& retrieval, FieldVisitor& visitor) {
   visitor.field("bm25_k1", retrieval.bm25_k1, between(0, 10));
   visitor.field("bm25_b", retrieval.bm25_b, between(0, 1));
   visitor.field("heading_weight", retrieval.heading_weight, between(0, 10));
+  visitor.field("user_words", retrieval.user_words, {});
   visitor.field("merge_changes", retrieval.merge_changes, between(0, 1'000'000));
 }
 

@@ -7,6 +7,7 @@
 #include "llm/openai_model.h"
 #include "server/encoder_lookup.h"
 #include "server/module_settings.h"
+#include "server/user_words_file.h"
 
 namespace ragtime::server {
 namespace {
@@ -30,6 +31,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
   RAGTIME_TRY_DONE(runtime->open_encoder());
   RAGTIME_TRY_DONE(runtime->open_rerankers());
   RAGTIME_TRY_DONE(runtime->open_engine());
+  RAGTIME_TRY_DONE(runtime->load_user_words());
   return runtime;
 }
 
@@ -114,6 +116,23 @@ Result<void> Runtime::open_engine() {
   ingestor = rag::Ingestor::create(ingestor_config(configuration), *database, *blobs, *parser, *engine, *blocking,
                                    clock, log, metrics);
   return {};
+}
+
+Result<std::size_t> Runtime::load_user_words() {
+  if (configuration.retrieval.user_words.empty()) return 0;
+  RAGTIME_TRY(auto words, read_user_words(configuration.retrieval.user_words));
+  const std::size_t count = words->size();
+  engine->set_user_words(std::move(words));
+  return count;
+}
+
+void Runtime::reload_user_words() {
+  const auto loaded = load_user_words();
+  if (loaded.has_error()) {
+    log.warning("user_words_not_reloaded", {{"message", std::string_view(loaded.error().message)}});
+  } else {
+    log.info("user_words_reloaded", {{"words", static_cast<std::int64_t>(*loaded)}});
+  }
 }
 
 }  // namespace ragtime::server

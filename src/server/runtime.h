@@ -41,6 +41,10 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
+  // Reads the file of retrieval.user_words again, for later searches. One that cannot be used is logged, and the former
+  // words stay. May be called from any thread.
+  void reload_user_words();
+
   const Configuration configuration;
   telemetry::Logger& log;
   DataDirectory data_directory;
@@ -70,6 +74,8 @@ class Runtime {
   Result<void> open_local_encoder();
   Result<void> open_rerankers();
   Result<void> open_engine();
+  // How many there are.
+  Result<std::size_t> load_user_words();
 };
 
 }  // namespace ragtime::server

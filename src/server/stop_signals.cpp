@@ -1,6 +1,6 @@
 #include "server/stop_signals.h"
 
-#include <csignal>
+#include <utility>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -13,16 +13,9 @@ namespace {
 // Wakes the watching thread when the object goes away.
 constexpr int kWakeSignal = SIGUSR1;
 
-sigset_t watched_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) sigaddset(&signals, signal);
-  return signals;
-}
-
 }  // namespace
 
-StopSignals::StopSignals(std::function<void()> on_stop) : on_stop_(std::move(on_stop)) {
+StopSignals::StopSignals(std::function<void()> on_stop, Hangup hangup) : hangup_(hangup), on_stop_(std::move(on_stop)) {
   const sigset_t signals = watched_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   thread_ = std::thread([this] { watch(); });
@@ -35,12 +28,24 @@ StopSignals::~StopSignals() {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
+sigset_t StopSignals::watched_signals() const {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) sigaddset(&signals, signal);
+  if (hangup_ == Hangup::is_awaited) sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
 void StopSignals::watch() {
   const sigset_t signals = watched_signals();
   while (true) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal == kWakeSignal) return;
+    if (signal == SIGHUP) {
+      note_hangup();
+      continue;
+    }
     if (received()) ::_exit(kExitInterrupted);
     std::function<void()> call;
     {
@@ -62,9 +67,18 @@ void StopSignals::on_stop(std::function<void()> call) {
   if (call) call();
 }
 
-void StopSignals::wait() {
+void StopSignals::note_hangup() {
+  {
+    const std::lock_guard lock(mutex_);
+    hung_up_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool StopSignals::wait_for_hangup() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return received(); });
+  changed_.wait(lock, [this] { return hung_up_ || received(); });
+  return std::exchange(hung_up_, false) && !received();
 }
 
 }  // namespace ragtime::server
