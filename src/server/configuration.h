@@ -93,7 +93,7 @@ struct RetrievalSettings {
   std::int64_t index_bytes_max = 0;  // 0: no limit.
   double bm25_k1 = 0.9;
   double bm25_b = 0.4;
-  double heading_weight = 1;
+  double heading_weight = 2;
   std::int64_t merge_changes = 0;  // For tests; 0: when it pays.
 };
 
