@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "engine/chunk_text.h"
 #include "engine/hybrid_engine.h"
@@ -108,10 +110,16 @@ Result<void> HybridEngine::load() {
 Result<void> HybridEngine::load_store(const storage::VectorStoreRecord& record, std::int64_t newest_chunk_id) {
   const auto store = add_store(record);
   const auto dimensions = static_cast<std::size_t>(record.embedding_dimensions);
-  RAGTIME_TRY(auto documents, database_.list_document_chunks(record.id));
-  const auto missing =
-      store->restore(std::move(documents), maintenance_.load_lexical(*store, newest_chunk_id),
-                     maintenance_.load_vectors(*store, dimensions, config_.index.vectors, newest_chunk_id));
+  std::optional<index::LexicalIndex> lexical;
+  std::optional<index::VectorIndex> vectors;
+  Result<std::vector<storage::DocumentChunks>> documents{std::vector<storage::DocumentChunks>()};
+  parallel_for(compute_, 3, [&](std::size_t part) {
+    if (part == 0) lexical = maintenance_.load_lexical(*store, newest_chunk_id);
+    if (part == 1) vectors = maintenance_.load_vectors(*store, dimensions, config_.index.vectors, newest_chunk_id);
+    if (part == 2) documents = database_.list_document_chunks(record.id);
+  });
+  if (documents.has_error()) return documents.error();
+  const auto missing = store->restore(std::move(*documents), std::move(lexical), std::move(vectors));
   Loader loader(*store, missing, dimensions, compute_);
   const auto add = [&loader](const storage::ChunkRecord& chunk, const storage::DocumentRecord& document) {
     return loader.add(chunk, document);
