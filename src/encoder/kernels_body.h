@@ -56,9 +56,15 @@ KERNEL_INLINE Floats absolute(Floats v) {
 }
 // Lane i holds what lane i ^ distance held.
 KERNEL_INLINE Floats exchanged(Floats values, std::size_t distance) {
+#ifdef __clang__  // Makes one shuffle of the loop; GCC does not.
+  Floats out{};
+  for (std::size_t i = 0; i < kLanes; ++i) out[i] = values[i ^ distance];
+  return out;
+#else
   Ints from{};
   for (std::size_t i = 0; i < kLanes; ++i) from[i] = static_cast<std::int32_t>(i ^ distance);
   return __builtin_shuffle(values, from);
+#endif
 }
 KERNEL_INLINE float sum(Floats values) {
 #pragma GCC unroll 4

@@ -200,13 +200,17 @@ void upper_bounds(const std::int32_t* values, const float* scale, const float* a
 // Stages whose partners lie in one vector: lane i becomes its partner at i ^ width plus itself, negated in the upper
 // half.
 VECTOR_INLINE Floats butterfly_within(Floats values, std::size_t width) {
-  Ints from{};
   Floats signs{};
-  for (std::size_t i = 0; i < VECTOR_LANES; ++i) {
-    from[i] = static_cast<std::int32_t>(i ^ width);
-    signs[i] = (i & width) != 0 ? -1.0f : 1.0f;
-  }
-  return __builtin_shuffle(values, from) + signs * values;
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) signs[i] = (i & width) != 0 ? -1.0f : 1.0f;
+#ifdef __clang__  // Makes one shuffle of the loop; GCC does not.
+  Floats partners{};
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) partners[i] = values[i ^ width];
+#else
+  Ints from{};
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) from[i] = static_cast<std::int32_t>(i ^ width);
+  const Floats partners = __builtin_shuffle(values, from);
+#endif
+  return partners + signs * values;
 }
 
 void hadamard(float* values, std::size_t size) {
