@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -18,47 +19,72 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "base64 embeddings are little-endian float32");
 
 constexpr std::size_t kInputsMax = 2048;
-constexpr std::int64_t kInputTokensMax = 8192;
-constexpr std::int64_t kRequestTokensMax = 300'000;
+constexpr std::size_t kInputTokensMax = 8192;
+constexpr std::size_t kRequestTokensMax = 300'000;
 
 struct EmbeddingsRequest {
   std::string model;
   std::vector<std::string> inputs;
+  std::vector<std::vector<std::int32_t>> token_inputs;  // In place of `inputs`.
   std::optional<std::int64_t> dimensions;
   bool base64 = false;
 };
 
-std::string read_input(const JsonNode& node, std::int64_t& tokens_total) {
-  if (node.is_number() || node.is_array()) {
-    node.reject(
-        fmt::format("Invalid '{}': this model takes texts, not token arrays, whose ids would be those of "
-                    "another model. Send strings (LangChain: check_embedding_ctx_length=False).",
-                    node.path()));
-    return {};
+// The limits of one request over all its inputs.
+class TokenBudget {
+ public:
+  void take(const JsonNode& node, std::size_t tokens) {
+    total_ += tokens;
+    if (tokens > kInputTokensMax) {
+      node.reject(
+          fmt::format("Invalid '{}': about {} tokens; at most {} are allowed.", node.path(), tokens, kInputTokensMax));
+    } else if (total_ > kRequestTokensMax) {
+      node.reject(fmt::format("Invalid 'input': more than {} tokens in one request.", kRequestTokensMax));
+    }
   }
+
+ private:
+  std::size_t total_ = 0;
+};
+
+std::string read_text(const JsonNode& node, TokenBudget& budget) {
   std::string text = node.string();
   if (text.empty()) node.reject(fmt::format("Invalid '{}': the text must not be empty.", node.path()));
-  const std::int64_t tokens = text::count_tokens(text);
-  tokens_total += tokens;
-  if (tokens > kInputTokensMax) {
-    node.reject(
-        fmt::format("Invalid '{}': about {} tokens; at most {} are allowed.", node.path(), tokens, kInputTokensMax));
-  } else if (tokens_total > kRequestTokensMax) {
-    node.reject(fmt::format("Invalid 'input': more than {} tokens in one request.", kRequestTokensMax));
-  }
+  budget.take(node, static_cast<std::size_t>(text::count_tokens(text)));
   return text;
 }
 
-std::vector<std::string> read_inputs(const JsonNode& node) {
-  std::vector<std::string> inputs;
-  std::int64_t tokens = 0;
-  if (!node.is_array()) {
-    inputs.push_back(read_input(node, tokens));
-    return inputs;
+std::vector<std::int32_t> read_ids(const JsonNode& node, TokenBudget& budget) {
+  std::vector<std::int32_t> ids;
+  for (const JsonNode& item : node.items(kInputTokensMax)) {
+    ids.push_back(static_cast<std::int32_t>(item.integer(0, std::numeric_limits<std::int32_t>::max())));
   }
-  for (const JsonNode& item : node.items(kInputsMax)) inputs.push_back(read_input(item, tokens));
-  if (inputs.empty()) node.reject("Invalid 'input': the array must not be empty.");
-  return inputs;
+  if (ids.empty()) node.reject(fmt::format("Invalid '{}': the array must not be empty.", node.path()));
+  budget.take(node, ids.size());
+  return ids;
+}
+
+// A text, a token array, or an array of one of these; the first item tells of which.
+void read_inputs(const JsonNode& node, EmbeddingsRequest& request) {
+  TokenBudget budget;
+  if (!node.is_array()) {
+    request.inputs.push_back(read_text(node, budget));
+    return;
+  }
+  const std::vector<JsonNode> items = node.items(kInputTokensMax);
+  if (items.empty()) return node.reject("Invalid 'input': the array must not be empty.");
+  if (items.front().is_number()) {
+    request.token_inputs.push_back(read_ids(node, budget));
+    return;
+  }
+  if (items.size() > kInputsMax) return static_cast<void>(node.items(kInputsMax));
+  for (const JsonNode& item : items) {
+    if (items.front().is_array()) {
+      request.token_inputs.push_back(read_ids(item, budget));
+    } else {
+      request.inputs.push_back(read_text(item, budget));
+    }
+  }
 }
 
 Result<EmbeddingsRequest> read_request(const std::string& body) {
@@ -66,7 +92,7 @@ Result<EmbeddingsRequest> read_request(const std::string& body) {
   const JsonNode root = document.root();
   EmbeddingsRequest request;
   request.model = root["model"].string();
-  request.inputs = read_inputs(root["input"]);
+  read_inputs(root["input"], request);
   request.dimensions = root["dimensions"].optional_integer(1, 1 << 20);
   if (root["encoding_format"].present())
     request.base64 = root["encoding_format"].choice({"float", "base64"}) == "base64";
@@ -109,6 +135,14 @@ std::vector<float> truncated(std::span<const float> row, std::size_t dimensions)
   return out;
 }
 
+Task<Result<encoder::Embeddings>> embed(encoder::Embedder& embedder, const EmbeddingsRequest& request,
+                                        RequestContext& context) {
+  if (request.token_inputs.empty()) {
+    co_return co_await embedder.embed(request.inputs, encoder::EmbedPurpose::document, context);
+  }
+  co_return co_await embedder.embed_ids(request.token_inputs, context);
+}
+
 json::value vector_value(const std::vector<float>& vector, bool base64) {
   if (!base64) return json::array(vector.begin(), vector.end());
   return json::value(base64_encode({reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)}));
@@ -140,7 +174,7 @@ Task<Result<http::Response>> create_embeddings(Environment& env, http::Request& 
   RAGTIME_CO_TRY(encoder::Embedder* const embedder, find_embedder(env, wanted.model));
   RAGTIME_CO_TRY_DONE(check_dimensions(wanted, embedder->info().dimensions));
   StageTimer timer(context, "embed");
-  auto embeddings = co_await embedder->embed(wanted.inputs, encoder::EmbedPurpose::document, context);
+  auto embeddings = co_await embed(*embedder, wanted, context);
   timer.stop();
   if (embeddings.has_error()) co_return embeddings.error();
   RAGTIME_CO_TRY_DONE(check_dimensions(wanted, embeddings->dimensions));

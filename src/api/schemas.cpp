@@ -60,7 +60,9 @@ constexpr std::string_view kRequestSchemas = R"json({
     "purpose"]},
   "CreateEmbeddings": {"type": "object", "properties": {"model": {"type": "string"}, "input": {"oneOf":
     [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1},
-    "maxItems": 2048}]}, "dimensions": {"type": "integer", "description":
+    "maxItems": 2048}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 8192,
+    "description": "Token ids of the model's own vocabulary, without special tokens."}, {"type": "array", "items":
+    {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}, "maxItems": 2048}]}, "dimensions": {"type": "integer", "description":
     "At most the model's; fewer cut the vector and normalise it again.", "minimum": 1}, "encoding_format":
     {"type": "string", "enum": ["float", "base64"]}}, "required": ["model", "input"]},
   "CreateRerank": {"type": "object", "properties": {"model": {"type": "string", "description":

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,6 +56,11 @@ class Embedder {
   // Errors: cancelled, deadline_exceeded, resource_exhausted.
   virtual Task<Result<Embeddings>> embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                          RequestContext& context) = 0;
+
+  // As embed(), of texts given as token ids of the model's own vocabulary, without its special tokens; no prompt is
+  // put before them. Errors: as embed(); invalid_argument for an id outside the vocabulary, which the message names;
+  // unsupported by embedders that take texts only.
+  virtual Task<Result<Embeddings>> embed_ids(std::vector<std::vector<std::int32_t>> texts, RequestContext& context);
 
   // Whether embed_tokens() works.
   virtual bool has_token_vectors() const { return false; }

@@ -22,12 +22,16 @@ class TextEncoder final : public Embedder {
   const EmbedderInfo& info() const override { return info_; }
   Task<Result<Embeddings>> embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                  RequestContext& context) override;
+  Task<Result<Embeddings>> embed_ids(std::vector<TokenSequence> texts, RequestContext& context) override;
   bool has_token_vectors() const override { return true; }
   Task<Result<TokenVectors>> embed_tokens(std::vector<std::string> texts, EmbedPurpose purpose,
                                           RequestContext& context) override;
 
  private:
   const std::string& prompt(EmbedPurpose purpose) const;
+  Result<TokenSequence> framed(const TokenSequence& text) const;
+  Task<Result<Embeddings>> embed_sequences(std::vector<TokenSequence> sequences, EmbedPurpose purpose,
+                                           RequestContext& context);
   TokenVectors without_special(std::span<const TokenSequence> sequences, std::vector<float> states) const;
   void embed_pass(const Batcher::PassInput& input) const;
 
@@ -78,11 +82,43 @@ const std::string& TextEncoder::prompt(EmbedPurpose purpose) const {
 Task<Result<Embeddings>> TextEncoder::embed(std::vector<std::string> texts, EmbedPurpose purpose,
                                             RequestContext& context) {
   RAGTIME_CO_TRY(auto tokenized, co_await tokens_.encode(prompt(purpose), std::move(texts), context));
+  co_return co_await embed_sequences(std::move(tokenized.sequences), purpose, context);
+}
+
+Task<Result<Embeddings>> TextEncoder::embed_ids(std::vector<TokenSequence> texts, RequestContext& context) {
+  for (TokenSequence& text : texts) {
+    RAGTIME_CO_TRY(text, framed(text));
+  }
+  co_return co_await embed_sequences(std::move(texts), EmbedPurpose::document, context);
+}
+
+Task<Result<Embeddings>> TextEncoder::embed_sequences(std::vector<TokenSequence> sequences, EmbedPurpose purpose,
+                                                      RequestContext& context) {
   Embeddings out;
   out.dimensions = info_.dimensions;
-  for (const TokenSequence& sequence : tokenized.sequences) out.token_counts.push_back(sequence.size());
-  RAGTIME_CO_TRY(out.values, co_await batcher_.run(std::move(tokenized.sequences), {}, purpose, context));
+  for (const TokenSequence& sequence : sequences) out.token_counts.push_back(sequence.size());
+  RAGTIME_CO_TRY(out.values, co_await batcher_.run(std::move(sequences), {}, purpose, context));
   co_return std::move(out);
+}
+
+// Between the special tokens, as tokens_.encode() gives a text; cut where it would cut.
+Result<TokenSequence> TextEncoder::framed(const TokenSequence& text) const {
+  const TokenId id_max = model_.tokenizer->id_max();
+  for (const TokenId id : text) {
+    if (id >= 0 && id <= id_max) continue;
+    return make_error(
+        ErrorCode::invalid_argument,
+        "Invalid 'input': token id " + std::to_string(id) + " is not in the vocabulary of '" + info_.model +
+            "', which ends at " + std::to_string(id_max) +
+            "; ids are those of the model itself. Send strings (LangChain: check_embedding_ctx_length=False).",
+        "input");
+  }
+  const auto opening = static_cast<std::ptrdiff_t>(special_.size() / 2);
+  const auto kept = static_cast<std::ptrdiff_t>(std::min(text.size(), model_.config.tokens_max - special_.size()));
+  TokenSequence out(special_.begin(), special_.begin() + opening);
+  out.insert(out.end(), text.begin(), text.begin() + kept);
+  out.insert(out.end(), special_.begin() + opening, special_.end());
+  return out;
 }
 
 // `states` has a row per token, special ones included.

@@ -245,6 +245,29 @@ TEST_F(TextEncoderTest, ManyTextsEqualSingleTextsInOrder) {
   }
 }
 
+TEST_F(TextEncoderTest, IdsOfATextGiveTheTextsVector) {
+  const auto embedder = open(TestModel(5));
+  const Embeddings text = embed(*embedder, {"the quick fox."});
+  const std::vector<TokenSequence> ids = {{5, 6, 8, 12}};
+  const auto same = async::sync_wait(embedder->embed_ids(ids, context_));
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_EQ(same->token_counts, text.token_counts);
+  for (std::size_t j = 0; j < text.dimensions; ++j) EXPECT_NEAR(same->row(0)[j], text.row(0)[j], 1e-5);
+  const std::vector<TokenSequence> endless = {TokenSequence(10'000, 5)};
+  EXPECT_EQ(async::sync_wait(embedder->embed_ids(endless, context_))->token_counts[0], embedder->info().tokens_max);
+}
+
+TEST_F(TextEncoderTest, IdsOutsideTheVocabularyAreNamed) {
+  const auto embedder = open(TestModel(5));
+  for (const TokenId id : {TokenId{-1}, TokenId{100'000}}) {
+    const std::vector<TokenSequence> ids = {{5, id}};
+    const auto refused = async::sync_wait(embedder->embed_ids(ids, context_));
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr(std::to_string(id)));
+  }
+}
+
 TEST_F(TextEncoderTest, TokenVectorsAreTheHiddenStatesOfTheTextsOwnTokens) {
   TestModel model(5);
   model.normalize = false;
