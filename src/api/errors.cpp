@@ -1,5 +1,9 @@
 #include "api/errors.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "api/json_text.h"
@@ -10,6 +14,8 @@ namespace {
 
 constexpr std::string_view kDefectMessage =
     "The server had an error while processing your request. Its log has the details under this x-request-id.";
+
+constexpr std::chrono::milliseconds kRetryAfterDefault{1000};
 
 json::value text_or_null(std::string_view text) {
   if (text.empty()) return nullptr;
@@ -48,13 +54,20 @@ std::string_view type_of_status(int status) {
   }
 }
 
-http::Response make_response(int status, json::object error, RetryAdvice retry) {
+// Whole seconds for everybody, milliseconds for OpenAI's clients.
+void set_retry_after(http::Response& response, std::optional<std::chrono::milliseconds> wait) {
+  const auto ms = std::max<std::int64_t>(1, wait.value_or(kRetryAfterDefault).count());
+  response.headers.set("retry-after", std::to_string((ms + 999) / 1000));
+  if (wait) response.headers.set("retry-after-ms", std::to_string(ms));
+}
+
+http::Response make_response(int status, const Error& cause, json::object error, RetryAdvice retry) {
   json::object body;
   body["error"] = std::move(error);
   http::Response response;
   response.status = status;
   response.headers.set("content-type", "application/json");
-  if (status == 429 || status == 503) response.headers.set("retry-after", "1");
+  if (status == 429 || status == 503) set_retry_after(response, cause.retry_after);
   if (status == 401) response.headers.set("www-authenticate", "Bearer");
   if (retry != RetryAdvice::unsaid)
     response.headers.set("x-should-retry", retry == RetryAdvice::yes ? "true" : "false");
@@ -107,14 +120,14 @@ json::object error_object(const Error& error) {
 
 http::Response error_response(const Error& error) {
   const ErrorShape shape = shape_of(error.code);
-  return make_response(shape.status, error_object(error), shape.retry);
+  return make_response(shape.status, error, error_object(error), shape.retry);
 }
 
 http::Response error_response(int status, const Error& error) {
   json::object object = error_object(error);
   object["type"] = json::string(type_of_status(status));
   if (status != shape_of(error.code).status) object["code"] = nullptr;
-  return make_response(status, std::move(object), status == 500 ? RetryAdvice::no : RetryAdvice::unsaid);
+  return make_response(status, error, std::move(object), status == 500 ? RetryAdvice::no : RetryAdvice::unsaid);
 }
 
 }  // namespace ragtime::api

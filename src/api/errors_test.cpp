@@ -41,6 +41,15 @@ TEST(Errors, TellClientsWhetherToRetry) {
   EXPECT_EQ(header(ErrorCode::unauthenticated, "www-authenticate"), "Bearer");
 }
 
+TEST(Errors, TellHowLongToWait) {
+  Error busy = make_error(ErrorCode::resource_exhausted, "busy");
+  busy.retry_after = std::chrono::milliseconds(2300);
+  const http::Response response = error_response(busy);
+  EXPECT_EQ(response.headers.find("retry-after").value_or(""), "3");
+  EXPECT_EQ(response.headers.find("retry-after-ms").value_or(""), "2300");
+  EXPECT_FALSE(error_response(make_error(ErrorCode::unavailable, "down")).headers.find("retry-after-ms"));
+}
+
 TEST(Errors, HideTheInsideOfDefects) {
   const json::object error = body_of(error_response(make_error(ErrorCode::internal, "null at engine.cpp:7")));
   EXPECT_EQ(std::string(error.at("message").as_string()).find("engine.cpp"), std::string::npos);

@@ -5,6 +5,8 @@
 // Thread safety: values, as safe as the T inside.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,8 @@ struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string message;  // One line for a human: what happened and what to do next.
   std::string param;    // The request field or configuration key at fault, or empty.
+  // When known: how long to wait before a retry can succeed.
+  std::optional<std::chrono::milliseconds> retry_after{};
 };
 
 template <class T>
