@@ -64,12 +64,16 @@ class EndpointPool {
   virtual ~EndpointPool() = default;
 
   // Waits in a bounded queue with a short deadline while the endpoints are at their limits.
-  // Errors: resource_exhausted with retry_after (queue full, or waited too long), unavailable (every endpoint is
-  // excluded, or there is none), cancelled, deadline_exceeded.
+  // `demand` and what it points to live until the task ends.
+  // Errors: resource_exhausted with retry_after (queue full, waited too long, or everybody asked to be left alone),
+  // unavailable (every endpoint is excluded or ejected, or there is none), cancelled, deadline_exceeded.
   virtual Task<Result<std::unique_ptr<Lease>>> acquire(const Demand& demand, RequestContext& context) = 0;
 
   virtual const std::string& model() const = 0;  // The configured name.
   virtual std::size_t in_flight() const = 0;     // Leases that have not ended, of all endpoints.
 };
+
+// A pool of fixed endpoints with default settings (least_load); see balanced_pool.h for all there is to set.
+std::unique_ptr<EndpointPool> make_endpoint_pool(std::string model, std::vector<EndpointConfig> endpoints);
 
 }  // namespace ragtime::llm

@@ -1,0 +1,55 @@
+#include "llm/adaptive_limit.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ragtime::llm {
+namespace {
+
+constexpr double kRecentSamples = 10;
+constexpr double kUsualSamples = 500;
+constexpr double kSmoothing = 0.2;
+constexpr double kGradientMin = 0.5;
+constexpr double kOverloadCut = 0.9;
+
+// An average over the samples so far at first, then over about `span` of them.
+void average_in(double& average, double value, std::size_t samples, double span) {
+  average += (value - average) / std::min(static_cast<double>(samples), span);
+}
+
+}  // namespace
+
+AdaptiveLimit::AdaptiveLimit(LimitConfig config) : config_(config), limit_(static_cast<double>(config.initial)) {
+  if (config_.adaptive) set(limit_);
+}
+
+void AdaptiveLimit::on_first_token(std::chrono::milliseconds after_send, std::size_t in_flight) {
+  if (!config_.adaptive) return;
+  // Below a millisecond nothing can be said.
+  const double ms = std::max(1.0, static_cast<double>(after_send.count()));
+  ++samples_;
+  average_in(recent_ms_, ms, samples_, kRecentSamples);
+  average_in(usual_ms_, ms, samples_, kUsualSamples);
+  // What was slow for long and is fast again is soon the usual.
+  if (usual_ms_ > 2 * recent_ms_) usual_ms_ *= 0.95;
+  const double used = static_cast<double>(in_flight);
+  const double gradient = std::clamp(config_.tolerance * usual_ms_ / recent_ms_, kGradientMin, 1.0);
+  if (gradient < 1) {
+    const double base = std::min(limit_, 2 * used);
+    set(base * (1 - kSmoothing) + (base * gradient + std::sqrt(base)) * kSmoothing);
+  } else if (2 * used >= limit_) {
+    set(limit_ + std::sqrt(limit_) * kSmoothing);
+  }
+}
+
+void AdaptiveLimit::on_overload(std::size_t in_flight) {
+  if (!config_.adaptive) return;
+  set(std::min(limit_, static_cast<double>(in_flight)) * kOverloadCut);
+}
+
+void AdaptiveLimit::set(double limit) {
+  const auto minimum = static_cast<double>(std::max<std::size_t>(config_.minimum, 1));
+  limit_ = std::clamp(limit, minimum, std::max(minimum, static_cast<double>(config_.maximum)));
+}
+
+}  // namespace ragtime::llm
