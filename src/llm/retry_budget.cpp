@@ -6,10 +6,18 @@
 
 namespace ragtime::llm {
 
-RetryBudget::Permit::~Permit() {
+RetryBudget::Permit& RetryBudget::Permit::operator=(Permit&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  count_ = std::exchange(other.count_, nullptr);
+  budget_ = other.budget_;
+  return *this;
+}
+
+void RetryBudget::Permit::release() {
   if (count_ == nullptr) return;
   const std::lock_guard lock(budget_->mutex_);
-  --*count_;
+  --*std::exchange(count_, nullptr);
 }
 
 RetryBudget::~RetryBudget() {

@@ -12,8 +12,8 @@
 namespace ragtime::llm {
 
 struct RetryBudgetConfig {
-  double share = 0.2;         // Retries among active requests.
-  std::size_t minimum = 3;    // Retries that are always allowed; 0 with a share of 0: none ever.
+  double share = 0.2;       // Retries among active requests.
+  std::size_t minimum = 3;  // Retries that are always allowed; 0 with a share of 0: none ever.
 };
 
 class RetryBudget {
@@ -22,11 +22,12 @@ class RetryBudget {
   class Permit {
    public:
     Permit(Permit&& other) noexcept : count_(std::exchange(other.count_, nullptr)), budget_(other.budget_) {}
-    Permit& operator=(Permit&&) = delete;
-    ~Permit();
+    Permit& operator=(Permit&& other) noexcept;
+    ~Permit() { release(); }
 
    private:
     friend class RetryBudget;
+    void release();
     Permit(std::size_t& count, RetryBudget& budget) : count_(&count), budget_(&budget) {}
     std::size_t* count_;  // Null once moved from; guarded by the budget's mutex.
     RetryBudget* budget_;
