@@ -44,7 +44,8 @@ void AdaptiveLimit::on_first_token(std::chrono::milliseconds after_send, std::si
 
 void AdaptiveLimit::on_overload(std::size_t in_flight) {
   if (!config_.adaptive) return;
-  set(std::min(limit_, static_cast<double>(in_flight)) * kOverloadCut);
+  // Of what was in flight: the many refusals of one moment count as one.
+  set(std::min(limit_, static_cast<double>(in_flight) * kOverloadCut));
 }
 
 void AdaptiveLimit::set(double limit) {
