@@ -22,10 +22,8 @@ std::uint32_t count_in(std::span<const TermId> terms, std::span<const TermId> ph
 
 ForwardScorer::ForwardScorer(const LexicalPart& part, const PartQuery& query) : segment_(*part.segment), query_(query) {
   for (const WeightedTerm& term : query.terms) {
-    const auto id = segment_.terms().find(term.text);
-    if (!id) continue;
-    terms_.push_back({*id, term.weight});
-    filter_ |= filter_bit(*id);
+    terms_.push_back({term.id, term.weight});
+    filter_ |= filter_bit(term.id);
   }
 }
 

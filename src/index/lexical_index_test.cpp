@@ -268,6 +268,21 @@ TEST(LexicalIndex, ScoresDoNotDependOnHowChunksAreSpread) {
   }
 }
 
+// More different frequencies than marks of one byte tell apart, and terms with few, in nearly every chunk.
+TEST(LexicalIndex, FrequentTermsOfManyFrequencies) {
+  Chunks chunks;
+  for (ChunkId id = 0; id < 1'500; ++id) {
+    Fields& fields = chunks[id];
+    fields.body.assign(static_cast<std::size_t>(1 + id % 300), "often");
+    if (id % 7 != 0) fields.body.insert(fields.body.end(), static_cast<std::size_t>(1 + id % 3), "common");
+    if (id % 50 == 0) fields.body.push_back("rare");
+  }
+  const auto index = index_of(chunks);
+  for (const Terms& terms : {Terms{"often"}, {"common"}, {"rare", "common"}, {"often", "common", "rare"}}) {
+    expect_plain_scores(*index.view(), chunks, terms, 20, {});
+  }
+}
+
 TEST(LexicalIndex, QueriesOfHundredsOfTerms) {
   std::mt19937 random(11);
   Chunks chunks;

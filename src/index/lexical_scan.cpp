@@ -13,15 +13,15 @@ namespace {
 // The first window is small, so that there is a k-th best score soon; the next ones double.
 constexpr std::uint32_t kFirstWindow = 256;
 constexpr std::uint32_t kWindow = 4096;
-// Candidates are taken from so many ordinals at a time: the floor rises in between.
-constexpr std::uint32_t kStride = 512;
+// So many candidates are completed at a time: the floor rises in between.
+constexpr std::size_t kBatch = 256;
 // By how much, relatively, a bound of the sum of so many scores must be more than it is computed: bounds come from
 // another mean length and another order of operations.
 float rounding(std::size_t terms) {
   return static_cast<float>(terms + 16) * std::numeric_limits<float>::epsilon();
 }
 
-// One posting list, read from the beginning to the end.
+// One posting list, read from the beginning to the end: windows ascend from call to call.
 class Cursor {
  public:
   Cursor(const PostingsKernels& kernels, const LexicalPart& part, TermId term, float weight, const LengthNorm& norm)
@@ -33,45 +33,62 @@ class Cursor {
            .norm_slope = norm.slope};
     const float drift = std::max(1.0f, norm.average_length / part.segment->average_length());
     bound_factor_ = weight * drift;
+    if (list_.lasts == nullptr) decode();
   }
 
-  // An upper bound of scores in [begin, end), which ascend from call to call; 0 when nothing is there.
+  // An upper bound of scores in [begin, end); 0 when nothing is there.
   float bound(std::uint32_t begin, std::uint32_t end) {
+    if (list_.marks != nullptr) return bound_factor_ * list_.saturation;
     skip_to(begin);
     if (block_ == list_.blocks) return 0;
+    if (decoded_block_ == block_ && first_from(begin) >= end) return 0;
     if (list_.lasts == nullptr) return bound_factor_ * list_.saturation;
-    float largest = 0;
-    for (std::size_t block = block_; block < list_.blocks; ++block) {
-      if (block > block_ && list_.lasts[block - 1] + 1 >= end) break;
+    float largest = list_.saturations[block_];
+    for (std::size_t block = block_ + 1; block < list_.blocks && list_.lasts[block - 1] + 1 < end; ++block) {
       largest = std::max(largest, list_.saturations[block]);
     }
     return bound_factor_ * largest;
   }
 
-  // Adds the scores of all chunks in [begin, end) to the window, which begins at `begin`.
+  // Adds the scores of all chunks in [begin, end) to the window.
   void accumulate(std::uint32_t begin, std::uint32_t end, float* window) {
+    if (list_.marks != nullptr) {
+      return kernels_.accumulate_column(list_.marks + begin, end - begin, from(begin), window);
+    }
     for (skip_to(begin); block_ < list_.blocks; ++block_) {
       decode();
-      score_all();
-      const std::size_t from = kernels_.count_below(decoded_.ordinals, begin);
-      const std::size_t to = std::min(kernels_.count_below(decoded_.ordinals, end), decoded_.size);
-      if (from < to) kernels_.accumulate(decoded_.ordinals + from, scores_ + from, to - from, begin, window);
-      if (to < decoded_.size) return;
+      const std::size_t start = decoded_.ordinals[0] >= begin ? 0 : kernels_.count_below(decoded_.ordinals, begin);
+      const std::size_t stop = last() < end ? decoded_.size : kernels_.count_below(decoded_.ordinals, end);
+      if (start < stop) {
+        kernels_.accumulate(decoded_.ordinals + start, decoded_.codes + start, stop - start, by_, begin, window);
+      }
+      if (stop < decoded_.size) return;
     }
   }
 
-  // The score of one chunk, 0 when it is not in the list. Ordinals ascend from call to call.
-  float score(std::uint32_t chunk) {
-    skip_to(chunk);
-    if (block_ == list_.blocks) return 0;
-    decode();
-    const std::size_t at = kernels_.count_below(decoded_.ordinals, chunk);
-    if (at >= decoded_.size || decoded_.ordinals[at] != chunk) return 0;
-    const float norm = by_.norm_base + by_.norm_slope * static_cast<float>(by_.lengths[chunk]);
-    return term_score(by_.weight, by_.frequencies[decoded_.codes[at]], norm);
+  // The marks of chunks of the window that begins there.
+  void find_marks(std::uint32_t begin, const std::uint32_t* positions, std::size_t count, Mark* marks) {
+    if (list_.marks != nullptr) return kernels_.take_marks(list_.marks + begin, positions, count, marks);
+    for (std::size_t i = 0, next = 0; i < count; i = next) {
+      const std::uint32_t wanted = begin + positions[i];
+      skip_to(wanted);
+      if (block_ < list_.blocks) decode();
+      if (block_ == list_.blocks || last() < wanted) return void(std::fill(marks + i, marks + count, 0));
+      for (next = i + 1; next < count && begin + positions[next] <= last();) ++next;
+      kernels_.find_marks(decoded_.ordinals, decoded_.codes, positions + i, next - i, begin, marks + i);
+    }
   }
 
+  const PostingScore& by() const { return by_; }
+
  private:
+  // The same for the window that begins there.
+  PostingScore from(std::uint32_t begin) const {
+    PostingScore by = by_;
+    by.lengths += begin;
+    return by;
+  }
+
   void skip_to(std::uint32_t ordinal) {
     if (list_.lasts == nullptr) return;
     while (block_ < list_.blocks && list_.lasts[block_] < ordinal) ++block_;
@@ -81,13 +98,13 @@ class Cursor {
     if (decoded_block_ == block_) return;
     decode_block(kernels_, list_, block_, decoded_);
     decoded_block_ = block_;
-    is_scored_ = false;
   }
 
-  void score_all() {
-    if (is_scored_) return;
-    kernels_.score(decoded_.ordinals, decoded_.codes, decoded_.size, by_, scores_);
-    is_scored_ = true;
+  // Of the decoded block.
+  std::uint32_t last() const { return decoded_.ordinals[decoded_.size - 1]; }
+  std::uint32_t first_from(std::uint32_t ordinal) const {
+    const std::size_t at = kernels_.count_below(decoded_.ordinals, ordinal);
+    return at < decoded_.size ? decoded_.ordinals[at] : std::numeric_limits<std::uint32_t>::max();
   }
 
   const PostingsKernels& kernels_;
@@ -96,9 +113,7 @@ class Cursor {
   float bound_factor_ = 0;
   std::size_t block_ = 0;
   std::size_t decoded_block_ = std::numeric_limits<std::size_t>::max();
-  bool is_scored_ = false;
   PostingBlock decoded_;
-  alignas(64) float scores_[kPostingsBlock];
 };
 
 class Scan {
@@ -107,9 +122,12 @@ class Scan {
       : part_(part), query_(query), selection_(selection), best_(best), next_(query.words.size(), 0) {
     cursors_.reserve(query.terms.size());
     for (const WeightedTerm& term : query.terms) {
-      const auto id = part.segment->terms().find(term.text);
-      if (id) cursors_.emplace_back(kernels_, part, *id, term.weight, query.norm);
+      cursors_.emplace_back(kernels_, part, term.id, term.weight, query.norm);
     }
+    by_ = {.frequencies = nullptr,
+           .lengths = part.segment->lengths().data(),
+           .norm_base = query.norm.base,
+           .norm_slope = query.norm.slope};
     rounding_ = rounding(cursors_.size() + query.words.size());
     rest_.resize(cursors_.size() + 1, 0);
   }
@@ -135,19 +153,29 @@ class Scan {
     std::fill_n(window_.begin(), end - begin, 0.0f);
     add_words(begin, end);
     for (std::size_t i = 0; i < essential; ++i) cursors_[i].accumulate(begin, end, window_.data());
-    for (std::uint32_t at = begin; at < end; at += std::min(kStride, end - at)) {
-      finish(begin, at, std::min(at + kStride, end), essential);
+    finish(begin, end - begin, essential);
+  }
+
+  // Completes the scores of the window's chunks and offers those that reach the floor.
+  void finish(std::uint32_t begin, std::uint32_t size, std::size_t essential) {
+    std::size_t count = kernels_.collect(window_.data(), size, needed(floor_from(begin), essential), positions_.data());
+    count = keep_living(begin, count);
+    for (std::size_t i = 0; i < count; i += kBatch) {
+      finish_batch(begin, positions_.data() + i, std::min(kBatch, count - i), essential);
     }
   }
 
-  // Completes the scores of chunks in [at, end) and offers them.
-  void finish(std::uint32_t window, std::uint32_t at, std::uint32_t end, std::size_t essential) {
-    const float floor = floor_from(at);
-    float* scores = window_.data() + (at - window);
-    std::size_t count = kernels_.collect(scores, end - at, needed(floor, essential), candidates_.data());
-    count = keep_living(at, count);
-    for (std::size_t i = essential; i < cursors_.size(); ++i) count = complete(i, at, scores, count, floor);
-    offer(at, scores, count);
+  void finish_batch(std::uint32_t begin, std::uint32_t* positions, std::size_t count, std::size_t essential) {
+    const float floor = floor_from(begin + positions[0]);
+    const Candidates candidates{positions, scores_.data(), norms_.data()};
+    PostingScore by = by_;
+    by.lengths += begin;
+    kernels_.load(count, by, window_.data(), candidates);
+    for (std::size_t i = essential; i < cursors_.size() && count > 0; ++i) {
+      cursors_[i].find_marks(begin, positions, count, marks_.data());
+      count = kernels_.complete(marks_.data(), count, cursors_[i].by(), needed(floor, i + 1), candidates);
+    }
+    for (std::size_t c = 0; c < count; ++c) offer(begin + positions[c], scores_[c]);
   }
 
   // Of the scores of words before `end`, from the last window on.
@@ -190,31 +218,15 @@ class Scan {
 
   std::size_t keep_living(std::uint32_t begin, std::size_t count) {
     if (part_.removals == nullptr) return count;
-    const auto last = std::remove_if(candidates_.begin(), candidates_.begin() + count,
+    const auto last = std::remove_if(positions_.begin(), positions_.begin() + count,
                                      [&](std::uint32_t at) { return part_.removals->contains(begin + at); });
-    return static_cast<std::size_t>(last - candidates_.begin());
+    return static_cast<std::size_t>(last - positions_.begin());
   }
 
-  // Adds the scores of list `i` to the candidates, and drops those that cannot reach the floor any more.
-  std::size_t complete(std::size_t i, std::uint32_t begin, float* scores, std::size_t count, float floor) {
-    const float partial = needed(floor, i + 1);
-    std::size_t kept = 0;
-    for (std::size_t c = 0; c < count; ++c) {
-      const std::uint32_t at = candidates_[c];
-      scores[at] += cursors_[i].score(begin + at);
-      candidates_[kept] = at;
-      kept += scores[at] >= partial;
-    }
-    return kept;
-  }
-
-  void offer(std::uint32_t begin, const float* scores, std::size_t count) {
-    const auto ids = part_.segment->ids().subspan(begin);
-    for (std::size_t c = 0; c < count; ++c) {
-      const Hit hit{ids[candidates_[c]], scores[candidates_[c]]};
-      if (!best_.would_keep(hit)) continue;
-      if (selection_ == nullptr || selection_->contains(hit.id)) best_.offer(hit);
-    }
+  void offer(Ordinal chunk, float score) {
+    const Hit hit{part_.segment->ids()[chunk], score};
+    if (!best_.would_keep(hit)) return;
+    if (selection_ == nullptr || selection_->contains(hit.id)) best_.offer(hit);
   }
 
   const PostingsKernels& kernels_ = best_postings_kernels();
@@ -226,8 +238,13 @@ class Scan {
   std::vector<Cursor> cursors_;
   float rounding_ = 0;
   std::vector<float> rest_;  // rest_[i]: bound of the lists from i on, in this window.
+  PostingScore by_;          // Without a term.
   alignas(64) std::array<float, kWindow> window_;
-  std::array<std::uint32_t, kStride + 16> candidates_;  // Positions in the stride.
+  std::array<std::uint32_t, kWindow + 16> positions_;  // Of candidates in the window.
+  // Of a batch of them.
+  std::array<float, kBatch + 16> scores_;
+  std::array<float, kBatch + 16> norms_;
+  std::array<Mark, kBatch + 16> marks_;
 };
 
 }  // namespace

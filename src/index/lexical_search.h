@@ -13,7 +13,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "index/lexical_removals.h"
@@ -23,10 +22,10 @@
 
 namespace ragtime::index {
 
-// A term of a query with its weight, idf · count · (k1 + 1), by falling weight.
+// A term of a query, as a segment numbers it.
 struct WeightedTerm {
-  std::string_view text;
-  float weight = 0;
+  TermId id = 0;
+  float weight = 0;  // idf · count · (k1 + 1)
 };
 
 // A word of a query that is a phrase of terms, as it occurs in one segment.
@@ -56,14 +55,13 @@ struct LexicalPart {
     return segment->length_sum() - (removals == nullptr ? 0 : removals->length_sum());
   }
   std::uint32_t living_count(TermId term) const {
-    return static_cast<std::uint32_t>(segment->postings(term).count) -
-           (removals == nullptr ? 0 : removals->count(term));
+    return static_cast<std::uint32_t>(segment->count(term)) - (removals == nullptr ? 0 : removals->count(term));
   }
 };
 
 // What a search looks for in one part. Words come before terms in the sum of scores.
 struct PartQuery {
-  std::span<const WeightedTerm> terms;
+  std::span<const WeightedTerm> terms;  // By falling weight.
   std::span<const WordPostings> words;
   LengthNorm norm;
 };

@@ -7,7 +7,12 @@
 namespace ragtime::index {
 namespace {
 
-constexpr std::size_t kFrequenciesMin = 16;  // The kernels may read so many.
+constexpr std::size_t kFrequenciesMin = 17;  // The kernels may read so many.
+// Terms in one of so many chunks have columns; then a column takes about as much as their postings and scores.
+constexpr std::size_t kDenseShare = 8;
+constexpr std::size_t kDenseChunksMin = 512;
+constexpr std::size_t kColumnPadding = 64;  // The kernels may read so much behind a column.
+constexpr std::uint32_t kColumnCodeMax = std::numeric_limits<std::uint8_t>::max() - 1;
 
 template <class T>
 std::size_t bytes_of(const std::vector<T>& values) {
@@ -16,11 +21,12 @@ std::size_t bytes_of(const std::vector<T>& values) {
 
 std::vector<float> frequencies_of(const std::vector<FieldCounts>& counts, float heading_weight) {
   std::vector<float> frequencies;
-  frequencies.reserve(std::max(counts.size(), kFrequenciesMin));
+  frequencies.reserve(std::max(counts.size() + 1, kFrequenciesMin));
+  frequencies.push_back(0);
   for (const FieldCounts& count : counts) {
     frequencies.push_back(weighted_frequency(count, heading_weight));
   }
-  frequencies.resize(std::max(counts.size(), kFrequenciesMin), 0);
+  frequencies.resize(std::max(counts.size() + 1, kFrequenciesMin), 0);
   return frequencies;
 }
 
@@ -30,6 +36,14 @@ void decode_tail(const std::uint8_t* bytes, std::uint32_t before, PostingBlock& 
     into.codes[i] = read_varint(bytes);
   }
   std::fill(into.ordinals + into.size, into.ordinals + kPostingsBlock, ~std::uint32_t{0});
+}
+
+// False when a code is too large for a mark of one byte.
+bool mark_block(const PostingBlock& block, std::uint8_t* column) {
+  for (std::size_t i = 0; i < block.size; ++i) {
+    column[block.ordinals[i]] = static_cast<std::uint8_t>(block.codes[i] + 1);
+  }
+  return *std::max_element(block.codes, block.codes + block.size) <= kColumnCodeMax;
 }
 
 }  // namespace
@@ -53,19 +67,47 @@ void LexicalSegment::compute_saturations(const LexicalOptions& options) {
                         .norm_slope = options.k1 * options.b / average_length_};
   const PostingsKernels& kernels = best_postings_kernels();
   saturations_.assign(columns_.terms.size(), 0);
+  const auto dense = [&](const TermEntry& term) { return is_dense(term.count); };
+  const auto columns = std::count_if(columns_.terms.begin(), columns_.terms.end(), dense);
+  marks_.reserve(static_cast<std::size_t>(columns) * (size() + kColumnPadding));
   block_saturations_.assign(columns_.block_lasts.size(), 0);
   PostingBlock decoded;
   float scores[kPostingsBlock];
   for (TermId term = 0; term < columns_.terms.size(); ++term) {
     const PostingList list = postings(term);
+    bool fits = true;
+    std::uint8_t* const column = is_dense(list.count) ? add_column(term) : nullptr;
     for (std::size_t block = 0; block < list.blocks; ++block) {
       decode_block(kernels, list, block, decoded);
       kernels.score(decoded.ordinals, decoded.codes, decoded.size, by, scores);
+      if (column != nullptr) fits = mark_block(decoded, column) && fits;
       const float largest = *std::max_element(scores, scores + decoded.size);
       if (list.blocks > 1) block_saturations_[columns_.terms[term].block + block] = largest;
       saturations_[term] = std::max(saturations_[term], largest);
     }
+    if (!fits) drop_column();
   }
+}
+
+bool LexicalSegment::is_dense(std::size_t count) const {
+  return size() >= kDenseChunksMin && count * kDenseShare >= size();
+}
+
+std::uint8_t* LexicalSegment::add_column(TermId term) {
+  dense_terms_.push_back(term);
+  marks_.resize(marks_.size() + size() + kColumnPadding);
+  return marks_.data() + marks_.size() - size() - kColumnPadding;
+}
+
+void LexicalSegment::drop_column() {
+  dense_terms_.pop_back();
+  marks_.resize(marks_.size() - size() - kColumnPadding);
+}
+
+const std::uint8_t* LexicalSegment::column(TermId term) const {
+  const auto found = std::lower_bound(dense_terms_.begin(), dense_terms_.end(), term);
+  if (found == dense_terms_.end() || *found != term) return nullptr;
+  return marks_.data() + static_cast<std::size_t>(found - dense_terms_.begin()) * (size() + kColumnPadding);
 }
 
 LexicalSegment::LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
@@ -103,6 +145,7 @@ PostingList LexicalSegment::postings(TermId term) const {
   list.lasts = columns_.block_lasts.data() + entry.block;
   list.begins = columns_.block_begins.data() + entry.block;
   list.saturations = block_saturations_.data() + entry.block;
+  if (is_dense(list.count)) list.marks = column(term);
   return list;
 }
 
@@ -111,7 +154,7 @@ std::size_t LexicalSegment::bytes() const {
   return bytes_of(c.ids) + bytes_of(c.lengths) + bytes_of(c.forward_ends) + bytes_of(c.forward) +
          bytes_of(c.frequencies) + bytes_of(c.terms) + bytes_of(saturations_) + bytes_of(c.postings) +
          bytes_of(c.block_lasts) + bytes_of(c.block_begins) + bytes_of(block_saturations_) + terms_.bytes() +
-         bytes_of(frequencies_) + bytes_of(sequences_);
+         bytes_of(frequencies_) + bytes_of(sequences_) + bytes_of(dense_terms_) + bytes_of(marks_);
 }
 
 }  // namespace ragtime::index

@@ -3,7 +3,8 @@
 // Ordinals number the chunks by ascending id, term numbers go by falling frequency. A posting list holds ascending
 // ordinals with a frequency code each, in blocks of 128: two bytes with the bits per gap and per code, gaps less one,
 // codes (pack_values). The last block, when it is not full, is a sequence of pairs of varints. Lists of more than one
-// block have, for each block, its last ordinal, its beginning and its largest saturation, tf / (tf + norm).
+// block have, for each block, its last ordinal, its beginning and its largest saturation, tf / (tf + norm). Terms that
+// many chunks have also have a column, a mark for every chunk, made in memory from their lists.
 // Thread safety: immutable.
 #pragma once
 
@@ -69,6 +70,7 @@ struct PostingList {
   const std::uint32_t* lasts = nullptr;
   const std::uint32_t* begins = nullptr;
   const float* saturations = nullptr;
+  const std::uint8_t* marks = nullptr;  // The term's column; null: none.
 
   std::size_t block_size(std::size_t block) const {
     return block + 1 < blocks ? kPostingsBlock : count - block * kPostingsBlock;
@@ -106,7 +108,8 @@ class LexicalSegment {
 
   const TermTable& terms() const { return terms_; }
   PostingList postings(TermId term) const;
-  // tf by code, body + heading_weight · heading; zeros behind.
+  std::size_t count(TermId term) const { return columns_.terms[term].count; }  // Of its postings.
+  // tf by mark, body + heading_weight · heading; zeros behind.
   std::span<const float> frequencies() const { return frequencies_; }
   float frequency(FieldCounts counts) const { return weighted_frequency(counts, heading_weight_); }
   float average_length() const { return average_length_; }
@@ -121,7 +124,12 @@ class LexicalSegment {
                                                             const LexicalOptions& options);
 
  private:
+  // And columns.
   void compute_saturations(const LexicalOptions& options);
+  bool is_dense(std::size_t count) const;
+  std::uint8_t* add_column(TermId term);
+  void drop_column();  // The last one.
+  const std::uint8_t* column(TermId term) const;  // Null: none.
 
   LexicalColumns columns_;
   TermTable terms_;
@@ -131,6 +139,8 @@ class LexicalSegment {
   float average_length_ = 0;
   std::vector<float> saturations_;        // By term number: the largest of the whole list.
   std::vector<float> block_saturations_;  // As block_lasts.
+  std::vector<TermId> dense_terms_;       // Ascending: those with a column.
+  std::vector<std::uint8_t> marks_;       // Their columns, one behind the other.
   std::uint64_t sequence_ = 0;
   std::vector<std::uint64_t> sequences_;
 };

@@ -27,6 +27,22 @@ std::optional<std::vector<Phrase>> numbered(const LexicalSegment& segment,
   return result;
 }
 
+struct HashedTerm {
+  std::uint32_t hash = 0;
+  std::string_view text;
+};
+
+// So that equal terms are neighbours.
+std::vector<HashedTerm> sorted_by_hash(const std::vector<std::string>& terms) {
+  std::vector<HashedTerm> sorted;
+  sorted.reserve(terms.size());
+  for (const std::string& term : terms) sorted.push_back({TermTable::hash(term), term});
+  std::sort(sorted.begin(), sorted.end(), [](const HashedTerm& a, const HashedTerm& b) {
+    return a.hash != b.hash ? a.hash < b.hash : a.text < b.text;
+  });
+  return sorted;
+}
+
 PostingList rarest(const LexicalSegment& segment, const std::vector<Phrase>& phrases) {
   PostingList shortest;
   for (const Phrase& phrase : phrases) {
@@ -80,19 +96,27 @@ PartsView::PartsView(LexicalOptions options, std::vector<LexicalPart> parts, std
   }
 }
 
-std::vector<WeightedTerm> PartsView::weigh(const std::vector<std::string>& terms) const {
-  std::vector<std::string_view> sorted(terms.begin(), terms.end());
-  std::sort(sorted.begin(), sorted.end());
-  std::vector<WeightedTerm> weighted;
+std::vector<std::vector<WeightedTerm>> PartsView::weigh(const std::vector<std::string>& terms) const {
+  std::vector<HashedTerm> sorted = sorted_by_hash(terms);
+  std::vector<std::vector<WeightedTerm>> weighted(parts_.size());
+  std::vector<std::optional<TermId>> found(parts_.size());
+  for (auto& in_part : weighted) in_part.reserve(sorted.size());
   for (std::size_t i = 0, next = 0; i < sorted.size(); i = next) {
-    for (next = i; next < sorted.size() && sorted[next] == sorted[i];) ++next;
+    for (next = i; next < sorted.size() && sorted[next].text == sorted[i].text;) ++next;
     std::size_t frequency = 0;
-    for (const LexicalPart& part : parts_) {
-      if (const auto id = part.segment->terms().find(sorted[i])) frequency += part.living_count(*id);
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      found[p] = parts_[p].segment->terms().find(sorted[i].text, sorted[i].hash);
+      if (found[p]) frequency += parts_[p].living_count(*found[p]);
     }
-    if (frequency > 0) weighted.push_back({sorted[i], weight(next - i, frequency)});
+    if (frequency == 0) continue;
+    const float weight = this->weight(next - i, frequency);
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      if (found[p]) weighted[p].push_back({*found[p], weight});
+    }
   }
-  std::stable_sort(weighted.begin(), weighted.end(), [](auto& a, auto& b) { return a.weight > b.weight; });
+  for (auto& in_part : weighted) {
+    std::stable_sort(in_part.begin(), in_part.end(), [](auto& a, auto& b) { return a.weight > b.weight; });
+  }
   return weighted;
 }
 
@@ -129,7 +153,7 @@ std::vector<Hit> PartsView::search(const LexicalQuery& query) const {
   const bool has_few = query.selection != nullptr && query.selection->size() <= kScoredSingly;
   const std::vector<ChunkId> few = has_few ? query.selection->ids() : std::vector<ChunkId>{};
   for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const PartQuery in_part{terms, words[p], norm()};
+    const PartQuery in_part{terms[p], words[p], norm()};
     if (!query.phrases.empty()) {
       search_phrases(parts_[p], in_part, query, best);
     } else if (has_few) {
@@ -144,8 +168,9 @@ std::vector<Hit> PartsView::search(const LexicalQuery& query) const {
 std::vector<float> PartsView::scores(const std::vector<std::string>& terms, std::span<const ChunkId> ids) const {
   std::vector<float> result(ids.size(), 0);
   const auto weighted = weigh(terms);
-  for (const LexicalPart& part : parts_) {
-    ForwardScorer scorer(part, {weighted, {}, norm()});
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const LexicalPart& part = parts_[p];
+    ForwardScorer scorer(part, {weighted[p], {}, norm()});
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto chunk = part.segment->find(ids[i]);
       if (chunk && !part.is_removed(*chunk)) result[i] = scorer.score(*chunk);

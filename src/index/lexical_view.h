@@ -29,7 +29,8 @@ class PartsView final : public LexicalView {
   bool has_base() const { return has_base_; }
 
  private:
-  std::vector<WeightedTerm> weigh(const std::vector<std::string>& terms) const;
+  // By part.
+  std::vector<std::vector<WeightedTerm>> weigh(const std::vector<std::string>& terms) const;
   // By part.
   std::vector<std::vector<WordPostings>> find_words(const std::vector<std::vector<std::string>>& words) const;
   float weight(std::size_t count, std::size_t frequency) const;

@@ -1,6 +1,7 @@
 #include "index/postings_kernels.h"
 
 #if defined(__AVX2__)
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -74,18 +75,43 @@ __m256 to_float(__m256i values) {
   return _mm256_add_ps(_mm256_mul_ps(high, _mm256_set1_ps(65536)), low);
 }
 
+__m256 norms_of(const PostingScore& by, __m256i lengths) {
+  return _mm256_add_ps(_mm256_set1_ps(by.norm_base), _mm256_mul_ps(_mm256_set1_ps(by.norm_slope), to_float(lengths)));
+}
+
+__m256 scores_of(const PostingScore& by, __m256i marks, __m256 norms) {
+  const __m256 tf = _mm256_i32gather_ps(by.frequencies, marks, 4);
+  return _mm256_div_ps(_mm256_mul_ps(_mm256_set1_ps(by.weight), tf), _mm256_add_ps(tf, norms));
+}
+
 void score(const std::uint32_t* ordinals, const std::uint32_t* codes, std::size_t count, const PostingScore& by,
            float* scores) {
-  const __m256 weight = _mm256_set1_ps(by.weight);
   std::size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const __m256i lengths = _mm256_i32gather_epi32(reinterpret_cast<const int*>(by.lengths), load(ordinals + i), 4);
-    const __m256 norm =
-        _mm256_add_ps(_mm256_set1_ps(by.norm_base), _mm256_mul_ps(_mm256_set1_ps(by.norm_slope), to_float(lengths)));
-    const __m256 tf = _mm256_i32gather_ps(by.frequencies, load(codes + i), 4);
-    _mm256_storeu_ps(scores + i, _mm256_div_ps(_mm256_mul_ps(weight, tf), _mm256_add_ps(tf, norm)));
+    const __m256i marks = _mm256_add_epi32(load(codes + i), _mm256_set1_epi32(1));
+    _mm256_storeu_ps(scores + i, scores_of(by, marks, norms_of(by, lengths)));
   }
   portable_postings_kernels().score(ordinals + i, codes + i, count - i, by, scores + i);
+}
+
+void accumulate(const std::uint32_t* ordinals, const std::uint32_t* codes, std::size_t count, const PostingScore& by,
+                std::uint32_t first, float* window) {
+  float scores[kPostingsBlock];
+  score(ordinals, codes, count, by, scores);
+  for (std::size_t i = 0; i < count; ++i) window[ordinals[i] - first] += scores[i];
+}
+
+void accumulate_column(const std::uint8_t* marks, std::size_t size, const PostingScore& by, float* window) {
+  PostingScore rest = by;
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const __m256i eight = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(marks + i)));
+    const __m256 scores = scores_of(by, eight, norms_of(by, load(by.lengths + i)));
+    _mm256_storeu_ps(window + i, _mm256_add_ps(_mm256_loadu_ps(window + i), scores));
+  }
+  rest.lengths += i;
+  portable_postings_kernels().accumulate_column(marks + i, size - i, rest, window + i);
 }
 
 std::size_t collect(const float* values, std::size_t size, float floor, std::uint32_t* positions) {
@@ -105,6 +131,27 @@ std::size_t collect(const float* values, std::size_t size, float floor, std::uin
   return count;
 }
 
+std::size_t complete(const Mark* marks, std::size_t count, const PostingScore& by, float floor,
+                     const Candidates& candidates) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const std::size_t lanes = std::min(kLanes, count - i);
+    alignas(32) std::uint32_t given[kLanes] = {};
+    std::copy_n(marks + i, lanes, given);
+    const __m256 norms = _mm256_loadu_ps(candidates.norms + i);
+    const __m256 sums = _mm256_add_ps(_mm256_loadu_ps(candidates.scores + i), scores_of(by, load(given), norms));
+    alignas(32) float scores[kLanes];
+    _mm256_store_ps(scores, sums);
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      candidates.positions[kept] = candidates.positions[i + lane];
+      candidates.norms[kept] = candidates.norms[i + lane];
+      candidates.scores[kept] = scores[lane];
+      kept += scores[lane] >= floor;
+    }
+  }
+  return kept;
+}
+
 std::size_t count_below(const std::uint32_t* ordinals, std::uint32_t wanted) {
   const __m256i flip = _mm256_set1_epi32(static_cast<int>(0x80000000u));  // Unsigned order as signed.
   const __m256i bound = _mm256_xor_si256(_mm256_set1_epi32(static_cast<int>(wanted)), flip);
@@ -119,8 +166,19 @@ std::size_t count_below(const std::uint32_t* ordinals, std::uint32_t wanted) {
 }  // namespace
 
 const PostingsKernels* avx2_postings_kernels() {
-  static const PostingsKernels kKernels{"avx2",  unpack,     sum_gaps, score, portable_postings_kernels().accumulate,
-                                        collect, count_below};
+  static const PostingsKernels kKernels = [] {
+    PostingsKernels kernels = portable_postings_kernels();
+    kernels.name = "avx2";
+    kernels.unpack = unpack;
+    kernels.sum_gaps = sum_gaps;
+    kernels.score = score;
+    kernels.accumulate = accumulate;
+    kernels.accumulate_column = accumulate_column;
+    kernels.collect = collect;
+    kernels.complete = complete;
+    kernels.count_below = count_below;
+    return kernels;
+  }();
   const bool present = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
   return present ? &kKernels : nullptr;
 }

@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::size_t kSlotsMin = 16;
 
-std::uint32_t hash_of(std::string_view term) {
+}  // namespace
+
+std::uint32_t TermTable::hash(std::string_view term) {
   const std::uint64_t hash = std::hash<std::string_view>{}(term);
   return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
-
-}  // namespace
 
 TermTable::TermTable(std::vector<char> text, std::vector<std::uint32_t> ends)
     : text_(std::move(text)), ends_(std::move(ends)) {
@@ -26,7 +26,7 @@ TermTable::TermTable(std::vector<char> text, std::vector<std::uint32_t> ends)
 
 TermId TermTable::intern(std::string_view term) {
   if ((ends_.size() + 1) * 3 > slots_.size() * 2) grow(std::max(slots_.size() * 2, kSlotsMin));
-  const std::uint32_t hash = hash_of(term);
+  const std::uint32_t hash = TermTable::hash(term);
   Slot& slot = slots_[slot_of(term, hash)];
   if (slot.id_plus_one != 0) return slot.id_plus_one - 1;
   RAGTIME_CHECK(text_.size() + term.size() <= std::numeric_limits<std::uint32_t>::max());
@@ -36,9 +36,9 @@ TermId TermTable::intern(std::string_view term) {
   return slot.id_plus_one - 1;
 }
 
-std::optional<TermId> TermTable::find(std::string_view term) const {
+std::optional<TermId> TermTable::find(std::string_view term, std::uint32_t hash) const {
   if (slots_.empty()) return std::nullopt;
-  const Slot& slot = slots_[slot_of(term, hash_of(term))];
+  const Slot& slot = slots_[slot_of(term, hash)];
   if (slot.id_plus_one == 0) return std::nullopt;
   return slot.id_plus_one - 1;
 }
@@ -66,7 +66,7 @@ std::size_t TermTable::slot_of(std::string_view text, std::uint32_t hash) const 
 void TermTable::grow(std::size_t slots) {
   slots_.assign(slots, {});
   for (TermId id = 0; id < ends_.size(); ++id) {
-    const std::uint32_t hash = hash_of(term(id));
+    const std::uint32_t hash = TermTable::hash(term(id));
     slots_[slot_of(term(id), hash)] = {hash, id + 1};
   }
 }

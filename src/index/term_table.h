@@ -21,7 +21,10 @@ class TermTable {
 
   // The number of the term, new or not. Precondition: all terms together are below 4 GiB.
   TermId intern(std::string_view term);
-  std::optional<TermId> find(std::string_view term) const;
+  std::optional<TermId> find(std::string_view term) const { return find(term, hash(term)); }
+  // Of a term that is looked for in several tables: by its hash, which is the same for all.
+  std::optional<TermId> find(std::string_view term, std::uint32_t hash) const;
+  static std::uint32_t hash(std::string_view term);
 
   std::string_view term(TermId id) const;
   std::size_t size() const { return ends_.size(); }
