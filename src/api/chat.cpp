@@ -7,6 +7,7 @@
 #include "api/chat_stream.h"
 #include "api/conversation.h"
 #include "api/endpoints.h"
+#include "api/relay.h"
 #include "api/reply.h"
 #include "api/stopwatch.h"
 #include "api/wire.h"
@@ -107,6 +108,9 @@ Task<> stream_chat(Environment& env, std::shared_ptr<ChatJob> job, RequestContex
 }  // namespace
 
 Task<Result<http::Response>> create_chat_completion(Environment& env, http::Request& request, RequestContext& context) {
+  if (auto asked = relayed_request(env, request, llm::GatewayApi::chat_completions)) {
+    co_return co_await relay(env, std::move(*asked), request.headers, context);
+  }
   RAGTIME_CO_TRY(const auto job, read_request(env, request.body));
   RAGTIME_CO_TRY(const ChosenModel model,
                  co_await prepare_answer(env, job->model_text, job->answer, "tools[0].vector_store_ids", context));

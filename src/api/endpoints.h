@@ -57,6 +57,9 @@ RAGTIME_ENDPOINT(create_rerank);
 // chat.cpp
 RAGTIME_ENDPOINT(create_chat_completion);
 
+// relay.cpp
+RAGTIME_ENDPOINT(create_completion);
+
 // responses.cpp, stored_responses.cpp
 RAGTIME_ENDPOINT(create_response);
 RAGTIME_ENDPOINT(get_response);

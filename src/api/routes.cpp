@@ -23,6 +23,8 @@ constexpr std::array kRoutes = {
     RouteSpec{"GET", "/v1/responses/{response_id}/input_items", read, plain, "Answers", "What a stored response was made from", kList, "", "InputItemList", "", list_input_items},
     RouteSpec{"POST", "/v1/chat/completions", read, answer, "Answers", "Answer a conversation", "",
               "CreateChatCompletion", "ChatCompletion", R"({"model":"ragtime-extractive@default","messages":[{"role":"user","content":"How long is a result cached?"}]})", create_chat_completion},
+    RouteSpec{"POST", "/v1/completions", read, answer, "Answers", "Complete a text; configured models only", "",
+              "CreateCompletion", "Completion", R"({"model":"chat","prompt":"Once upon a time"})", create_completion},
     // Search.
     RouteSpec{"POST", "/v1/vector_stores/{vector_store_id}/search", read, plain, "Search", "Search a vector store", "",
               "SearchVectorStore", "SearchPage", R"({"query":"hybrid search weights","max_num_results":5,"filters":{"type":"eq","key":"team","value":"search"}})", search_vector_store},

@@ -77,18 +77,25 @@ constexpr std::string_view kRequestSchemas = R"json({
     "user", "assistant"]}, "content": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type":
     "object", "properties": {"type": {"type": "string", "const": "text"}, "text": {"type": "string"}},
     "required": ["type", "text"]}}]}}, "required": ["role", "content"]},
-  "CreateChatCompletion": {"type": "object", "properties": {"messages": {"type": "array", "items": {"$ref":
+  "CreateChatCompletion": {"type": "object", "description":
+    "A configured model without documents gets the request as it is, with every field that OpenAI knows. For answers over documents the fields here count, with n = 1 and one tool.",
+    "properties": {"messages": {"type": "array", "items": {"$ref":
     "#/components/schemas/ChatMessage"}}, "model": {"type": "string", "description":
     "A model, or MODEL@STORE to answer over a vector store (by id or name). The default model when absent."},
     "stream": {"type": "boolean"}, "stream_options": {"type": "object", "properties": {"include_usage":
     {"type": "boolean"}}}, "tools": {"type": "array", "items": {"$ref": "#/components/schemas/FileSearchTool"},
-    "description": "An entry of type file_search makes the answer cite documents.", "maxItems": 1},
+    "description": "An entry of type file_search makes the answer cite documents."},
     "tool_choice": {"description": "none, auto, required or {type: file_search}"}, "temperature": {"type":
     "number", "minimum": 0, "maximum": 2}, "top_p": {"type": "number", "minimum": 0, "maximum": 1},
     "max_completion_tokens": {"type": "integer", "minimum": 1}, "max_tokens": {"type": "integer", "minimum":
     1}, "stop": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems":
     16}]}, "seed": {"type": "integer"}, "response_format": {"type": "object", "properties": {}}, "n": {"type":
-    "integer", "minimum": 1, "maximum": 1}}, "required": ["messages"]},
+    "integer", "minimum": 1}}, "required": ["messages"]},
+  "CreateCompletion": {"type": "object", "description": "Fields that are not named here reach the model as they are.",
+    "properties": {"model": {"type": "string"}, "prompt": {"description": "A text, or several."}, "stream":
+    {"type": "boolean"}, "stream_options": {"type": "object", "properties": {"include_usage": {"type":
+    "boolean"}}}, "max_tokens": {"type": "integer", "minimum": 1}, "n": {"type": "integer", "minimum": 1}},
+    "required": ["prompt"]},
   "InputItem": {"type": "object", "properties": {"type": {"type": "string", "description":
     "message (the default); reasoning and file_search_call are accepted and ignored."}, "role": {"type":
     "string", "enum": ["user", "assistant", "system", "developer"]}, "content": {"oneOf": [{"type": "string"},
@@ -239,6 +246,10 @@ constexpr std::string_view kResponseSchemas = R"json({
     "finish_reason": {"type": "string"}}}}, "usage": {"type": "object", "properties": {"prompt_tokens":
     {"type": "integer"}, "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
     "ragtime": {"$ref": "#/components/schemas/Ragtime"}}},
+  "Completion": {"type": "object", "description": "As the model's server sent it.", "properties": {"id": {"type":
+    "string"}, "object": {"type": "string"}, "choices": {"type": "array", "items": {"type": "object", "properties":
+    {"index": {"type": "integer"}, "text": {"type": "string"}, "finish_reason": {"type": ["string", "null"]}}}},
+    "usage": {"type": "object", "properties": {}}}},
   "Response": {"type": "object", "description":
     "With stream: true, OpenAI's events from response.created to response.completed.", "properties": {"id":
     {"type": "string"}, "object": {"type": "string", "const": "response"}, "created_at": {"type": "integer"},

@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "llm/gateway.h"
 #include "rag/answer.h"
 #include "rag/ingest.h"
 #include "storage/blob_store.h"
@@ -56,6 +57,7 @@ struct ServiceDependencies {
   std::function<std::string()> status;          // For /v1/status: the doctor's report as JSON text.
   std::vector<encoder::Embedder*> embedders{};  // Further ones for /v1/embeddings, by name.
   std::vector<encoder::Reranker*> rerankers{};  // For /v1/rerank; the first is the default.
+  llm::Gateway* gateway = nullptr;              // To the configured chat models; null: there is none.
 };
 
 class Service {

@@ -43,6 +43,8 @@ enum class FinishReason { stop, length, content_filter, tool_calls };
 struct ChatOutcome {
   FinishReason finish_reason = FinishReason::stop;
   ChatUsage usage;
+  std::string model;                  // Which one answered, when another stood in; may be empty.
+  std::vector<std::string> degraded;  // What a fallback replaced.
 };
 
 // Receives the text as it comes. Returning an error stops the model.

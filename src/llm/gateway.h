@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,10 +19,44 @@
 #include "async/task.h"
 #include "base/request_context.h"
 #include "base/result.h"
+#include "http/client.h"
+#include "llm/chat_body.h"
 #include "llm/chat_model.h"
 #include "llm/endpoint_pool.h"
+#include "telemetry/metrics.h"
 
 namespace ragtime::llm {
+
+// Each counts by itself. The request's own deadline ends all of them.
+struct GatewayTimeouts {
+  std::chrono::milliseconds connect{5'000};
+  std::chrono::milliseconds first_byte{10'000};   // Of a stream: from sending the request to its reply's head.
+  std::chrono::milliseconds first_token{60'000};  // Of a stream: from sending the request to the first output.
+  std::chrono::milliseconds idle{30'000};         // Between two pieces of an answer.
+  std::chrono::milliseconds answer{300'000};      // Of a whole answer: from sending the request to its first byte.
+  std::chrono::milliseconds total{600'000};       // All attempts and fallbacks together.
+  std::chrono::milliseconds tail{1'000};          // What may come after the last finish_reason: usage and "[DONE]".
+};
+
+struct GatewayRetry {
+  std::size_t attempts_max = 2;      // Requests to the endpoints of one model, the first included.
+  std::size_t budget_percent = 20;   // Retries among the requests of the last ten seconds; three are always allowed.
+  std::chrono::milliseconds pause_first{100};  // Before the same endpoint is asked again; doubles, with jitter.
+  std::chrono::milliseconds pause_max{2'000};
+  std::chrono::milliseconds retry_after_max{10'000};      // A longer Retry-After is not waited for.
+  std::chrono::milliseconds retry_after_fallback{1'000};  // The same while there is a fallback.
+};
+
+struct GatewayModel {
+  EndpointPool* pool = nullptr;  // Names the model; outlives the gateway.
+  GatewayTimeouts timeouts;
+  GatewayRetry retry;
+  std::vector<std::string> fallbacks;  // Other models of the gateway, in order.
+  bool hedge = false;     // Ask a second endpoint when the first token takes longer than usual.
+  bool coalesce = false;  // Identical whole requests of a tenant that run at the same time share one answer.
+};
+
+enum class GatewayApi : std::uint8_t { chat_completions, completions };
 
 struct GatewayRequest {
   std::string model;  // The name of a configured chat model.
@@ -30,6 +65,9 @@ struct GatewayRequest {
   std::string body;
   bool buffered = false;  // Hold a stream back until it is complete, so that a cut one can be replaced.
   Priority priority = Priority::normal;
+  GatewayApi api = GatewayApi::chat_completions;
+  bool coalesce = false;           // As GatewayModel::coalesce, for this request.
+  std::optional<ChatBody> parsed;  // What read_chat_body(body) gave, if the caller has it already.
 };
 
 // What happened, for headers, timings and logs. Complete once the stream has ended.
@@ -64,5 +102,9 @@ class Gateway {
   // resource_exhausted with retry_after, unavailable (nothing could answer), deadline_exceeded, cancelled.
   virtual Task<Result<std::unique_ptr<GatewayStream>>> chat(GatewayRequest request, RequestContext& context) = 0;
 };
+
+// `models` have different names; those in `fallbacks` are among them. `client` and `metrics` outlive the gateway.
+std::unique_ptr<Gateway> make_gateway(std::vector<GatewayModel> models, http::Client& client,
+                                      telemetry::Metrics& metrics);
 
 }  // namespace ragtime::llm

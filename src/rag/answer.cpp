@@ -104,7 +104,8 @@ class DefaultAnswerer final : public Answerer {
       co_return co_await extract(request, answer, events, context);
     }
     RAGTIME_CO_TRY_DONE(co_await delivery.finish());
-    answer.model = model.name();
+    answer.model = outcome->model.empty() ? model.name() : outcome->model;
+    for (auto& replaced : outcome->degraded) answer.degraded.push_back(std::move(replaced));
     answer.text = delivery.text();
     answer.citations = delivery.citations();
     answer.finish_reason = outcome->finish_reason;
