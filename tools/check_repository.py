@@ -23,7 +23,7 @@ LAYERS = {
     "base": 0,
     "async": 1, "telemetry": 1, "text": 1,
     "http": 2, "storage": 2, "index": 2, "encoder": 2,
-    "cache": 3, "documents": 3,
+    "cache": 3, "documents": 3, "load": 3,
     "engine": 4, "llm": 4, "tools": 4, "tasks": 4,
     "rag": 5, "agent": 5,
     "api": 6,

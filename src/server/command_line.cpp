@@ -36,6 +36,7 @@ struct Parsed {
   AskOptions ask;
   SearchOptions search;
   EvalOptions eval;
+  BenchUpstreamOptions bench_upstream;
   ModelOptions model;
   KeyOptions key;
   Command command;
@@ -156,6 +157,42 @@ void add_eval(CLI::App& app, Parsed& parsed) {
       "  ragtime eval my-questions/ --tune");
 }
 
+void add_bench_upstream(CLI::App& bench, Parsed& parsed) {
+  auto& options = parsed.bench_upstream;
+  CLI::App* upstream = add_command(bench, parsed, "upstream", "A model server that answers without a model, and fails on demand",
+                                   [&options](Invocation& invocation) { return bench_upstream_command(options, invocation); });
+  upstream->add_option("--address", options.address, "Address to listen on (default: 127.0.0.1)");
+  upstream->add_option("--port", options.port, "Port to listen on (default: 0, any free one)");
+  upstream->add_option("--model", options.models, "What /v1/models says; may be repeated")->allow_extra_args(false);
+  upstream->add_option("--script", options.script, "Behaviour of every request; else the request's model names it");
+  upstream->add_option("--ttft", options.ttft, "Milliseconds to the first token, or exp:MEAN (default: 0)");
+  upstream->add_option("--itl", options.itl, "Milliseconds between tokens, or exp:MEAN (default: 0)");
+  upstream->add_option("--tokens", options.tokens, "Tokens of an answer (default: 16)")->check(CLI::Range(1, 1'000'000));
+  upstream->add_option("--slots", options.slots, "Requests that run at once (default: 256)")
+      ->check(CLI::Range(1, 1'000'000));
+  upstream->add_option("--kv-blocks", options.kv_blocks, "Size of the KV cache in blocks of 16 tokens (default: no limit)");
+  upstream->add_option("--queue", options.queue_max, "Requests that may wait; more get 503 (default: no limit)");
+  upstream->add_option("--prefill", options.prefill, "Prompt tokens read per millisecond (default: at once)")
+      ->check(CLI::NonNegativeNumber);
+  upstream->add_option("--slowdown", options.slowdown, "Share by which each running request slows the others' tokens")
+      ->check(CLI::NonNegativeNumber);
+  upstream->add_flag("--prefix-cache", options.prefix_cache, "Prompts that begin alike save prefill");
+  upstream->add_flag("--instant", options.instant, "As little work as possible: replies made once, nothing recorded");
+  upstream->add_option("--seed", options.seed, "Of delays by chance (default: 1)");
+  upstream->add_flag("--list", options.list, "Print the scripts and end");
+  upstream->footer(
+      "\nPrints one line of JSON with its address, then serves until Ctrl-C. A script is named by the request's model,\n"
+      "by its header x-scripted, or by --script: \"cut@after=3\". GET /__log tells what was asked and who left early.\n\n"
+      "Examples:\n  ragtime bench upstream --port 9001 --ttft exp:80 --itl 20 --tokens 128\n"
+      "  ragtime bench upstream --script flap@up_ms=3000,down_ms=1000");
+}
+
+void add_bench(CLI::App& app, Parsed& parsed) {
+  CLI::App* bench = app.add_subcommand("bench", "Load on model servers, and servers to try it on");
+  bench->require_subcommand(1);
+  add_bench_upstream(*bench, parsed);
+}
+
 void add_all(CLI::App& app, Parsed& parsed) {
   app.require_subcommand(1);
   app.fallthrough();
@@ -168,6 +205,7 @@ void add_all(CLI::App& app, Parsed& parsed) {
   add_ingest(app, parsed);
   add_questions(app, parsed);
   add_eval(app, parsed);
+  add_bench(app, parsed);
   add_models(app, parsed);
   add_keys(app, parsed);
   add_json(add_command(app, parsed, "config", "Print the effective configuration, secrets masked", config_command),

@@ -54,6 +54,25 @@ struct EvalOptions {
   std::string runs_folder;  // The same.
 };
 
+struct BenchUpstreamOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::vector<std::string> models = {"scripted"};
+  std::string script;
+  std::string ttft = "0";  // Milliseconds, or exp:MEAN.
+  std::string itl = "0";
+  std::size_t tokens = 16;
+  std::size_t slots = 256;
+  std::size_t kv_blocks = 0;
+  std::size_t queue_max = 0;
+  double prefill = 0;
+  double slowdown = 0;
+  bool prefix_cache = false;
+  bool instant = false;
+  bool list = false;
+  std::uint64_t seed = 1;
+};
+
 struct ModelOptions {
   std::string what;  // For add: a directory or a name of the hub; for remove: a name.
   std::string hub;   // Base address of the hub; empty: the public one.
@@ -71,6 +90,7 @@ int ingest_command(const IngestOptions& options, Invocation& invocation);
 int ask_command(const AskOptions& options, Invocation& invocation);
 int search_command(const SearchOptions& options, Invocation& invocation);
 int eval_command(const EvalOptions& options, Invocation& invocation);
+int bench_upstream_command(const BenchUpstreamOptions& options, Invocation& invocation);
 int model_list_command(Invocation& invocation);
 int model_add_command(const ModelOptions& options, Invocation& invocation);
 int model_remove_command(const ModelOptions& options, Invocation& invocation);
