@@ -11,6 +11,9 @@ namespace ragtime::index {
 namespace {
 
 constexpr std::size_t kBuildBreadth = 128;
+// How much farther than the new vector a chosen neighbour may be from a candidate and still cover it, as squares of
+// distances of unit vectors: links that are a little redundant shorten walks.
+constexpr float kCover = 1.1f;
 // Room for links while building, against their end size.
 constexpr double kLinkRoom = 1.5;
 constexpr std::size_t kEntries = 4;  // Of the best on one level, where the next is entered.
@@ -24,16 +27,16 @@ std::size_t hash_bytes(const std::uint8_t* bytes, std::size_t size) {
 
 }  // namespace
 
-HnswBuilder::HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64_t seed)
-    : frame_(frame), blocks_(blocks), kernels_(best_vector_kernels()), random_(seed) {
-  const auto room = static_cast<std::size_t>(static_cast<double>(blocks.links_max()) * kLinkRoom);
+HnswBuilder::HnswBuilder(const CodeFrame& frame, HnswNodes& nodes, std::uint64_t seed)
+    : frame_(frame), nodes_(nodes), kernels_(best_vector_kernels()), random_(seed) {
+  const auto room = static_cast<std::size_t>(static_cast<double>(HnswNodes::kLinksMost) * kLinkRoom);
   stride_ = room + 1;
   expanded_.resize(room);
   expanded_codes_ = AlignedColumn<std::int8_t>(room * frame.coordinates());
   rotated_.resize(frame.coordinates());
 }
 
-void HnswBuilder::take_over(const HnswBlocks& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids) {
+void HnswBuilder::take_over(const HnswNodes& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids) {
   old_ = &old;
   old_of_.assign(ids.size(), kNone);
   new_of_.assign(old_ids.size(), kNone);
@@ -53,7 +56,7 @@ void HnswBuilder::build() {
   if (order_.empty()) return;
   order_nodes();
   assign_levels();
-  links_.assign(blocks_.size() * stride_, 0);
+  links_.assign(nodes_.size() * stride_, 0);
   for (std::size_t i = 0; i < kept_; ++i) carry_links(order_[i]);
   for (; inserted_ < order_.size(); ++inserted_) insert(order_[inserted_], level_[inserted_]);
   finish_links();
@@ -84,8 +87,8 @@ bool HnswBuilder::is_same(std::uint32_t ordinal) const {
   const std::uint32_t old = old_of_[ordinal];
   const bool is_twin = !std::binary_search(order_.begin(), order_.end(), ordinal);
   return !is_twin && !old_->layer().of(old).empty() &&
-         std::memcmp(old_->high(old), blocks_.high(ordinal), blocks_.half()) == 0 &&
-         std::memcmp(old_->low(old), blocks_.low(ordinal), blocks_.half()) == 0;
+         std::memcmp(old_->high(old), nodes_.high(ordinal), nodes_.half()) == 0 &&
+         std::memcmp(old_->low(old), nodes_.low(ordinal), nodes_.half()) == 0;
 }
 
 void HnswBuilder::carry_links(std::uint32_t ordinal) {
@@ -108,7 +111,7 @@ void HnswBuilder::carry_links(std::uint32_t ordinal) {
     expand(ordinal, 0);
     candidates_.clear();
     for (const std::uint32_t other : reached) candidates_.push_back({similarity(other, 0), other});
-    select(blocks_.links_max(), nullptr);
+    select(HnswNodes::kLinksMost, nullptr);
     reached.clear();
     for (const Candidate& candidate : selected_) reached.push_back(candidate.node);
   }
@@ -118,21 +121,15 @@ void HnswBuilder::carry_links(std::uint32_t ordinal) {
 }
 
 void HnswBuilder::find_twins() {
-  const std::size_t half = blocks_.half();
-  const std::size_t compared = half + sizeof(HnswBlocks::Factors);
-  const auto equal = [&](std::uint32_t a, std::uint32_t b) {
-    return std::memcmp(blocks_.high(a), blocks_.high(b), compared) == 0 &&
-           std::memcmp(blocks_.low(a), blocks_.low(b), half) == 0;
-  };
-  std::vector<std::pair<std::size_t, std::uint32_t>> hashes(blocks_.size());
-  for (std::uint32_t i = 0; i < hashes.size(); ++i) hashes[i] = {hash_bytes(blocks_.high(i), compared), i};
+  std::vector<std::pair<std::size_t, std::uint32_t>> hashes(nodes_.size());
+  for (std::uint32_t i = 0; i < hashes.size(); ++i) hashes[i] = {hash_bytes(nodes_.high(i), nodes_.half()), i};
   std::sort(hashes.begin(), hashes.end());
   for (std::size_t from = 0, to = 0; from < hashes.size(); from = to) {
     while (to < hashes.size() && hashes[to].first == hashes[from].first) ++to;
     const std::uint32_t first = hashes[from].second;
     order_.push_back(first);
     for (std::size_t i = from + 1; i < to; ++i) {
-      if (equal(first, hashes[i].second)) {
+      if (nodes_.is_equal(first, hashes[i].second)) {
         twins_.push_back({first, hashes[i].second});
       } else {
         order_.push_back(hashes[i].second);
@@ -147,7 +144,7 @@ void HnswBuilder::find_twins() {
 
 // The first one reaches the highest level: walks begin there.
 void HnswBuilder::assign_levels() {
-  const double scale = 1 / std::log(static_cast<double>(blocks_.links_max()) / 2);
+  const double scale = 1 / std::log(static_cast<double>(HnswNodes::kLinksMost) / 2);
   std::uniform_real_distribution<double> uniform(1e-9, 1.0);
   level_.resize(order_.size());
   std::uint8_t highest = 1;
@@ -157,18 +154,18 @@ void HnswBuilder::assign_levels() {
   }
   level_[0] = highest;
   levels_.resize(highest);
-  for (HnswLevel& level : levels_) level.stride = blocks_.links_max() / 2 + 1;
+  for (HnswLevel& level : levels_) level.stride = HnswNodes::kLinksMost / 2 + 1;
 }
 
 HnswBuilder::Links HnswBuilder::links_of(std::size_t level) {
-  if (level == 0) return {links_.data(), stride_, stride_ - 1, blocks_.links_max(), nullptr};
+  if (level == 0) return {links_.data(), stride_, stride_ - 1, HnswNodes::kLinksMost, nullptr};
   HnswLevel& upper = levels_[level - 1];
   return {upper.links.data(), upper.stride, upper.stride - 1, upper.stride - 1, upper.ordinals.data()};
 }
 
 GraphLayer HnswBuilder::layer_of(std::size_t level) {
   if (level > 0) return levels_[level - 1].layer();
-  return {links_.data(), stride_, nullptr, blocks_.size()};
+  return {links_.data(), stride_, nullptr, nodes_.size()};
 }
 
 std::uint32_t HnswBuilder::add_to_level(std::size_t level, std::uint32_t ordinal, std::uint32_t below) {
@@ -182,9 +179,9 @@ std::uint32_t HnswBuilder::add_to_level(std::size_t level, std::uint32_t ordinal
 void HnswBuilder::insert(std::uint32_t ordinal, std::size_t level) {
   const std::size_t lowest = inserted_ < kept_ ? 1 : 0;
   if (level < lowest) return;
-  frame_.decode_rotated(blocks_.high(ordinal), blocks_.low(ordinal), blocks_.factors(ordinal).fine_scale, rotated_);
+  frame_.decode_rotated(nodes_.high(ordinal), nodes_.low(ordinal), nodes_.factors(ordinal).fine_scale, rotated_);
   QueryCode query = frame_.prepare_rotated(rotated_);
-  query.base = blocks_.factors(ordinal).add;
+  query.base = nodes_.factors(ordinal).add;
   const auto found = find_candidates(query, lowest, level);
   std::uint32_t node = ordinal;
   for (std::size_t at = 0; at <= level; ++at) {
@@ -202,9 +199,7 @@ std::vector<std::vector<Candidate>> HnswBuilder::find_candidates(const QueryCode
   std::vector<std::uint32_t> entries{0};
   for (std::size_t at = levels_.size() + 1; at-- > lowest;) {
     const GraphLayer layer = layer_of(at);
-    walk_.begin(layer, at <= highest ? kBuildBreadth : kEntries);
-    for (const std::uint32_t node : entries) walk_.enter(blocks_, layer, query, node);
-    walk_.run(blocks_, layer, query);
+    walk_.run(nodes_, layer, query, at <= highest ? kBuildBreadth : kEntries, entries);
     entries.clear();
     for (std::size_t i = 0; i < walk_.pool().size(); ++i) {
       if (at <= highest) found[at].push_back(walk_.pool()[i]);
@@ -215,8 +210,8 @@ std::vector<std::vector<Candidate>> HnswBuilder::find_candidates(const QueryCode
 }
 
 float HnswBuilder::fine(const QueryCode& query, std::uint32_t ordinal) const {
-  const auto factors = blocks_.factors(ordinal);
-  return fine_score(kernels_, query, blocks_.high(ordinal), blocks_.low(ordinal), blocks_.half(), factors.fine_scale,
+  const auto factors = nodes_.factors(ordinal);
+  return fine_score(kernels_, query, nodes_.high(ordinal), nodes_.low(ordinal), nodes_.half(), factors.fine_scale,
                     factors.add);
 }
 
@@ -224,8 +219,7 @@ void HnswBuilder::connect(std::uint32_t node, Links links, const QueryCode& quer
   const auto ordinal_of = [&](std::uint32_t at) { return links.ordinals == nullptr ? at : links.ordinals[at]; };
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (i + kPrefetched < candidates_.size()) {
-      const std::uint8_t* low = blocks_.low(ordinal_of(candidates_[i + kPrefetched].node));
-      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+      nodes_.prefetch_low(ordinal_of(candidates_[i + kPrefetched].node));
     }
     candidates_[i].score = fine(query, ordinal_of(candidates_[i].node));
   }
@@ -248,9 +242,8 @@ void HnswBuilder::thin(std::uint32_t node, Links links) {
   std::uint32_t* own = links.values + node * links.stride;
   for (std::size_t i = 1; i <= own[0]; ++i) {
     const std::uint32_t ordinal = ordinal_of(own[i]);
-    blocks_.prefetch(ordinal);
-    const std::uint8_t* low = blocks_.low(ordinal);
-    for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+    nodes_.prefetch_high(ordinal);
+    nodes_.prefetch_low(ordinal);
   }
   expand(ordinal_of(node), 0);
   candidates_.clear();
@@ -270,7 +263,7 @@ void HnswBuilder::select(std::size_t most, const std::uint32_t* ordinals) {
     const std::uint32_t ordinal = ordinals == nullptr ? candidate.node : ordinals[candidate.node];
     bool is_covered = false;
     for (std::size_t i = 0; i < selected_.size() && !is_covered; ++i) {
-      is_covered = similarity(ordinal, i) >= candidate.score;
+      is_covered = kCover * (1 - similarity(ordinal, i)) <= 1 - candidate.score;
     }
     if (is_covered) continue;
     expand(ordinal, selected_.size());
@@ -280,9 +273,9 @@ void HnswBuilder::select(std::size_t most, const std::uint32_t* ordinals) {
 
 // A code u as u − 128, which is half a step off: too little to matter for choosing neighbours.
 void HnswBuilder::expand(std::uint32_t ordinal, std::size_t place) {
-  const std::size_t half = blocks_.half();
-  const std::uint8_t* high = blocks_.high(ordinal);
-  const std::uint8_t* low = blocks_.low(ordinal);
+  const std::size_t half = nodes_.half();
+  const std::uint8_t* high = nodes_.high(ordinal);
+  const std::uint8_t* low = nodes_.low(ordinal);
   std::int8_t* out = expanded_codes_.data() + place * 2 * half;
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < half; ++i) {
@@ -290,16 +283,16 @@ void HnswBuilder::expand(std::uint32_t ordinal, std::size_t place) {
     out[half + i] = static_cast<std::int8_t>(((high[i] >> 4) << 4 | (low[i] >> 4)) - 128);
     sum += out[i] + out[half + i];
   }
-  const auto factors = blocks_.factors(ordinal);
+  const auto factors = nodes_.factors(ordinal);
   expanded_[place] = {factors.add, factors.fine_scale, -127.5f * static_cast<float>(sum)};
 }
 
 float HnswBuilder::similarity(std::uint32_t ordinal, std::size_t place) const {
-  const std::size_t half = blocks_.half();
+  const std::size_t half = nodes_.half();
   const std::int8_t* expanded = expanded_codes_.data() + place * 2 * half;
-  const std::int32_t product = 16 * kernels_.dot_nibbles(blocks_.high(ordinal), expanded, half) +
-                               kernels_.dot_nibbles(blocks_.low(ordinal), expanded, half);
-  const auto factors = blocks_.factors(ordinal);
+  const std::int32_t product = 16 * kernels_.dot_nibbles(nodes_.high(ordinal), expanded, half) +
+                               kernels_.dot_nibbles(nodes_.low(ordinal), expanded, half);
+  const auto factors = nodes_.factors(ordinal);
   return factors.add + expanded_[place].add +
          factors.fine_scale * expanded_[place].scale * (static_cast<float>(product) + expanded_[place].offset);
 }
@@ -309,7 +302,7 @@ void HnswBuilder::finish_links() {
   for (const std::uint32_t ordinal : order_) {
     std::uint32_t* own = links.values + ordinal * links.stride;
     if (own[0] > links.wanted) thin(ordinal, links);
-    std::copy_n(own, own[0] + 1, blocks_.links(ordinal));
+    std::copy_n(own, own[0] + 1, nodes_.links(ordinal));
   }
   links_ = {};
 }
@@ -317,20 +310,20 @@ void HnswBuilder::finish_links() {
 // A vector that no other links to would never be found: its nearest neighbour with room, or else the nearest one in
 // place of its last link, gets a link to it.
 void HnswBuilder::reach_all() {
-  std::vector<std::uint8_t> links_in(blocks_.size());
+  std::vector<std::uint8_t> links_in(nodes_.size());
   const auto count_link = [&](std::uint32_t to, int by) {
     links_in[to] = static_cast<std::uint8_t>(std::clamp(links_in[to] + by, 0, 255));
   };
   for (const std::uint32_t ordinal : order_) {
-    const std::uint32_t* own = blocks_.links(ordinal);
+    const std::uint32_t* own = nodes_.links(ordinal);
     for (std::size_t i = 1; i <= own[0]; ++i) count_link(own[i], 1);
   }
   for (const std::uint32_t ordinal : order_) {
     if (links_in[ordinal] > 0) continue;
-    const std::uint32_t* own = blocks_.links(ordinal);
+    const std::uint32_t* own = nodes_.links(ordinal);
     for (std::size_t i = 1; i <= own[0]; ++i) {
-      std::uint32_t* other = blocks_.links(own[i]);
-      const bool has_room = other[0] < blocks_.links_max();
+      std::uint32_t* other = nodes_.links(own[i]);
+      const bool has_room = other[0] < HnswNodes::kLinksMost;
       if (!has_room && links_in[other[other[0]]] < 2) continue;
       if (!has_room) count_link(other[other[0]], -1);
       if (has_room) ++other[0];

@@ -25,12 +25,12 @@ struct Twin {
 
 class HnswBuilder {
  public:
-  // `blocks` holds codes and factors; gets links.
-  HnswBuilder(const CodeFrame& frame, HnswBlocks& blocks, std::uint64_t seed);
+  // `nodes` hold codes and factors; get links.
+  HnswBuilder(const CodeFrame& frame, HnswNodes& nodes, std::uint64_t seed);
 
   // Before build(): the links of vectors that have the same id and the same code in `old`, if they are at least half of
   // all. The codes must have been made with the same frame.
-  void take_over(const HnswBlocks& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids);
+  void take_over(const HnswNodes& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids);
   void build();
 
   std::vector<HnswLevel> take_levels() { return std::move(levels_); }
@@ -70,7 +70,7 @@ class HnswBuilder {
   float similarity(std::uint32_t ordinal, std::size_t place) const;
 
   const CodeFrame& frame_;
-  HnswBlocks& blocks_;
+  HnswNodes& nodes_;
   const VectorKernels& kernels_;
   std::mt19937_64 random_;
   std::vector<std::uint32_t> order_;  // Ordinals without twins, as inserted.
@@ -82,7 +82,7 @@ class HnswBuilder {
   std::size_t inserted_ = 0;
   std::size_t kept_ = 0;  // So many at the front of order_ have their links on level 0 from the old graph.
 
-  const HnswBlocks* old_ = nullptr;
+  const HnswNodes* old_ = nullptr;
   std::vector<std::uint32_t> old_of_;  // Ordinals in the old graph, and back; kNone for those that are not there.
   std::vector<std::uint32_t> new_of_;
 

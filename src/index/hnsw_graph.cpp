@@ -1,85 +1,130 @@
 #include "index/hnsw_graph.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace ragtime::index {
 namespace {
 
-constexpr std::size_t kLinksLeast = 24;
-constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kHeadUnit = 32;
 // How many nodes of a level above are the starting points on the level below.
-constexpr std::size_t kDescentBreadth = 4;
+constexpr std::size_t kDescentBreadth = 2;
+// The standard deviation of a 1-bit estimate in units of its scale: √(1 − 2/π) for coordinates that are
+// distributed normally, as random rotations leave them.
+constexpr float kBitErrorOfScale = 0.603f;
+// Nodes are expanded in twos, so that fewer steps wait for memory.
+constexpr std::size_t kExpandedAtOnce = 2;
+// Deviations within which a node may still be better than estimated.
+constexpr float kBitDeviations = 1.0f;
 
-std::size_t block_bytes(std::size_t half) {
-  const std::size_t least = half + sizeof(HnswBlocks::Factors) + sizeof(std::uint32_t) * (1 + kLinksLeast);
-  return (least + kCacheLine - 1) / kCacheLine * kCacheLine;
+std::size_t head_bytes(std::size_t half) {
+  return (half / 4 + sizeof(HnswNodes::Factors) + kHeadUnit - 1) / kHeadUnit * kHeadUnit;
 }
 
 }  // namespace
 
-HnswBlocks::HnswBlocks(std::size_t size, std::size_t half)
+HnswNodes::HnswNodes(std::size_t size, std::size_t half)
     : size_(size),
       half_(half),
-      links_max_((block_bytes(half) - half - sizeof(Factors)) / sizeof(std::uint32_t) - 1),
-      stride_(block_bytes(half)),
-      memory_(size * stride_),
-      low_(size * half) {}
+      head_stride_(head_bytes(half)),
+      heads_(size * head_stride_),
+      high_(size * half),
+      low_(size * half),
+      links_(size * (kLinksMost + 1)) {}
 
-GraphLayer HnswBlocks::layer() const {
-  const auto* first = reinterpret_cast<const std::uint32_t*>(memory_.data() + half_ + sizeof(Factors));
-  return {first, stride_ / sizeof(std::uint32_t), nullptr, size_};
+void HnswNodes::encode(std::size_t ordinal, const CodeFrame& frame, std::span<const float> vector,
+                       std::span<float> rotated) {
+  const CodeTerms terms = frame.encode(vector, rotated, high_.data() + ordinal * half_, low_.data() + ordinal * half_);
+  std::uint8_t* head = heads_.data() + ordinal * head_stride_;
+  for (std::size_t i = 0; i < rotated.size(); ++i) {
+    head[i / 8] |= static_cast<std::uint8_t>((rotated[i] >= 0 ? 1u : 0u) << i % 8);
+  }
+  const Factors factors{terms.add, terms.bit_scale, terms.coarse_scale, terms.fine_scale};
+  std::memcpy(head + half_ / 4, &factors, sizeof factors);
 }
 
-void Walk::begin(const GraphLayer& layer, std::size_t breadth) {
+bool HnswNodes::is_equal(std::size_t a, std::size_t b) const {
+  return std::memcmp(head(a), head(b), head_stride_) == 0 && std::memcmp(high(a), high(b), half_) == 0 &&
+         std::memcmp(low(a), low(b), half_) == 0;
+}
+
+void Walk::run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
+               std::span<const std::uint32_t> entries) {
+  const Place place{nodes, layer, query};
   pool_.reset(breadth);
   visited_.reset(layer.size);
-}
-
-void Walk::enter(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query, std::uint32_t node) {
-  if (!visited_.insert(node)) return;
-  fresh_.assign(1, node);
-  codes_.assign(1, blocks.high(layer.ordinal(node)));
-  score_fresh(blocks, layer, query);
-}
-
-void Walk::run(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query) {
-  while (pool_.has_next()) {
-    const std::uint32_t node = pool_.take_next();
-    fresh_.clear();
-    codes_.clear();
-    for (const std::uint32_t link : layer.of(node)) {
-      if (!visited_.insert(link)) continue;
-      const std::uint32_t ordinal = layer.ordinal(link);
-      blocks.prefetch(ordinal);
-      fresh_.push_back(link);
-      codes_.push_back(blocks.high(ordinal));
+  const std::size_t met_most = std::max(entries.size(), kExpandedAtOnce * layer.stride) + 1;
+  if (met_.size() < met_most) {
+    met_.resize(met_most);
+    codes_.resize(met_most);
+    left_.resize(met_most);
+    left_codes_.resize(met_most);
+    bounds_.resize(met_most);
+    products_.resize(met_most);
+  }
+  left_count_ = 0;
+  meet(place, entries);
+  weed(place);
+  // Nodes are expanded before those that the last step left are ranked: memory for both is fetched at once.
+  while (left_count_ > 0 || pool_.has_next()) {
+    for (std::size_t i = 0; i < kExpandedAtOnce && pool_.has_next(); ++i) {
+      meet(place, layer.of(pool_.take_next()));
     }
-    __builtin_prefetch(layer.links + pool_.peek() * layer.stride);
-    __builtin_prefetch(layer.links + pool_.peek() * layer.stride + kCacheLine / sizeof(std::uint32_t));
-    score_fresh(blocks, layer, query);
+    rank(place);
+    weed(place);
   }
 }
 
-void Walk::score_fresh(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query) {
-  products_.resize(fresh_.size());
-  best_vector_kernels().dot_nibble_list(codes_.data(), codes_.size(), query.coarse.data(), blocks.half(),
-                                        products_.data());
+void Walk::meet(const Place& place, std::span<const std::uint32_t> nodes) {
+  std::size_t count = met_count_;
+  for (const std::uint32_t node : nodes) {
+    const std::uint32_t ordinal = place.layer.ordinal(node);
+    met_[count] = node;
+    codes_[count] = place.nodes.head(ordinal);
+    place.nodes.prefetch_head(ordinal);
+    count += visited_.insert(node) ? 1 : 0;
+  }
+  met_count_ = count;
+}
+
+void Walk::weed(const Place& place) {
+  const std::size_t met = std::exchange(met_count_, 0);
+  if (met == 0) return;
+  const auto& [nodes, layer, query] = place;
+  const float slack = kBitDeviations * kBitErrorOfScale * query.bit_deviation;
+  const float most = query.bit_step * 15 * static_cast<float>(2 * nodes.half());
+  best_vector_kernels().bit_bounds(codes_.data(), met, query.planes.data(), nodes.words(),
+                                   {query.base, most, -2 * query.bit_step, slack}, bounds_.data());
+  const float floor = pool_.floor();
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < met; ++i) {
+    left_[left] = met_[i];
+    left += bounds_[i] > floor ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < left; ++i) nodes.prefetch_high(layer.ordinal(left_[i]));
+  left_count_ = left;
+}
+
+void Walk::rank(const Place& place) {
+  const std::size_t left = std::exchange(left_count_, 0);
+  const auto& [nodes, layer, query] = place;
+  for (std::size_t i = 0; i < left; ++i) left_codes_[i] = nodes.high(layer.ordinal(left_[i]));
+  best_vector_kernels().dot_nibble_list(left_codes_.data(), left, query.coarse.data(), nodes.half(), products_.data());
   const float offset = -7.5f * static_cast<float>(query.coarse_sum);
-  for (std::size_t i = 0; i < fresh_.size(); ++i) {
-    const auto factors = blocks.factors(layer.ordinal(fresh_[i]));
+  for (std::size_t i = 0; i < left; ++i) {
+    const auto factors = nodes.factors(layer.ordinal(left_[i]));
     const float product = (static_cast<float>(products_[i]) + offset) * query.coarse_step;
-    pool_.insert(query.base + factors.add + factors.coarse_scale * product, fresh_[i]);
+    if (pool_.insert(query.base + factors.add + factors.coarse_scale * product, left_[i])) layer.prefetch(left_[i]);
   }
 }
 
-std::vector<std::uint32_t> descend(const HnswBlocks& blocks, std::span<const HnswLevel> levels, const QueryCode& query,
+std::vector<std::uint32_t> descend(const HnswNodes& nodes, std::span<const HnswLevel> levels, const QueryCode& query,
                                    Walk& walk) {
   std::vector<std::uint32_t> entries;
   if (levels.empty()) return entries;
   entries.push_back(0);
   for (std::size_t level = levels.size(); level-- > 0;) {
-    const GraphLayer layer = levels[level].layer();
-    walk.begin(layer, kDescentBreadth);
-    for (const std::uint32_t node : entries) walk.enter(blocks, layer, query, node);
-    walk.run(blocks, layer, query);
+    walk.run(nodes, levels[level].layer(), query, kDescentBreadth, entries);
     entries.clear();
     for (std::size_t i = 0; i < walk.pool().size(); ++i) entries.push_back(levels[level].below[walk.pool()[i].node]);
   }

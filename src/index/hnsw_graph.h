@@ -1,8 +1,9 @@
-// The graph of an HNSW index and the walk through it (Malkov & Yashunin 2018).
+// The graph of an HNSW index: vectors' codes and their links to neighbours, and the walk through it.
 //
-// Level 0 holds all vectors: one block of memory for each, with the 4-bit code that walks compare and the links that
-// they follow. The levels above hold samples, each a fourteenth or so of the one below, to get near the target in few
-// steps. Thread safety: HnswGraph may be read from any threads once it is built; a Walk belongs to one search.
+// Each column is laid out for what a walk reads. A node's head is its 1-bit code and its factors, in one cache line up to
+// 384 dimensions: most neighbours that a walk meets are turned away by it. The upper halves of 8-bit codes are 4-bit
+// codes, which say where those that remain belong; the lower halves are for scores. Links are ordinals, or numbers of
+// nodes on levels above 0. Thread safety: as their members say; a Walk belongs to one search.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@
 
 namespace ragtime::index {
 
-// Where the links of one level lie: links[node * stride] is their number, those follow.
+// Links of one level: for each node their number, then the links, `stride` values apart.
 struct GraphLayer {
   const std::uint32_t* links = nullptr;
   std::size_t stride = 0;
@@ -30,59 +31,75 @@ struct GraphLayer {
     return {at + 1, at[0]};
   }
   std::uint32_t ordinal(std::uint32_t node) const { return ordinals == nullptr ? node : ordinals[node]; }
+  void prefetch(std::uint32_t node) const {
+    const auto* at = reinterpret_cast<const char*>(links + node * stride);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+  }
 };
 
-// Blocks of level 0: 4-bit code, factors, number of links, links; a multiple of 64 bytes.
-class HnswBlocks {
+// Codes and links of level 0, by ordinal.
+class HnswNodes {
  public:
+  static constexpr std::size_t kLinksMost = 27;
+
   struct Factors {
-    float coarse_scale = 0;
     float add = 0;
+    float bit_scale = 0;
+    float coarse_scale = 0;
     float fine_scale = 0;
   };
 
-  HnswBlocks(std::size_t size, std::size_t half);
+  // `half` is half the number of coordinates, a multiple of 32.
+  HnswNodes(std::size_t size, std::size_t half);
 
   std::size_t size() const { return size_; }
   std::size_t half() const { return half_; }
-  std::size_t links_max() const { return links_max_; }
-  std::size_t bytes() const { return memory_.bytes() + low_.bytes(); }
+  std::size_t words() const { return half_ / 32; }
+  std::size_t bytes() const { return heads_.bytes() + high_.bytes() + low_.bytes() + links_.bytes(); }
 
-  std::uint8_t* high(std::size_t ordinal) { return memory_.data() + ordinal * stride_; }
-  const std::uint8_t* high(std::size_t ordinal) const { return memory_.data() + ordinal * stride_; }
-  std::uint8_t* low(std::size_t ordinal) { return low_.data() + ordinal * half_; }
+  // Writes the codes of a rotated vector, and the factors.
+  void encode(std::size_t ordinal, const CodeFrame& frame, std::span<const float> vector, std::span<float> rotated);
+
+  const std::uint8_t* head(std::size_t ordinal) const { return heads_.data() + ordinal * head_stride_; }
+  const std::uint8_t* high(std::size_t ordinal) const { return high_.data() + ordinal * half_; }
   const std::uint8_t* low(std::size_t ordinal) const { return low_.data() + ordinal * half_; }
   Factors factors(std::size_t ordinal) const {
     Factors factors;
-    std::memcpy(&factors, high(ordinal) + half_, sizeof factors);
+    std::memcpy(&factors, head(ordinal) + half_ / 4, sizeof factors);
     return factors;
   }
-  void set_factors(std::size_t ordinal, const Factors& factors) {
-    std::memcpy(high(ordinal) + half_, &factors, sizeof factors);
-  }
   // The first is the number of links.
-  std::uint32_t* links(std::size_t ordinal) {
-    return reinterpret_cast<std::uint32_t*>(high(ordinal) + half_ + sizeof(Factors));
-  }
-  GraphLayer layer() const;
+  std::uint32_t* links(std::size_t ordinal) { return links_.data() + ordinal * (kLinksMost + 1); }
+  GraphLayer layer() const { return {links_.data(), kLinksMost + 1, nullptr, size_}; }
+  bool is_equal(std::size_t a, std::size_t b) const;
 
-  void prefetch(std::size_t ordinal) const {
-    const std::uint8_t* at = high(ordinal);
-    for (std::size_t i = 0; i < half_ + sizeof(Factors); i += 64) __builtin_prefetch(at + i);
-  }
+  void prefetch_head(std::size_t ordinal) const { prefetch(head(ordinal), head_stride_); }
+  void prefetch_high(std::size_t ordinal) const { prefetch(high(ordinal), half_); }
+  void prefetch_low(std::size_t ordinal) const { prefetch(low(ordinal), half_); }
 
-  AlignedColumn<std::uint8_t>& memory() { return memory_; }
-  const AlignedColumn<std::uint8_t>& memory() const { return memory_; }
+  // For saving and loading.
+  AlignedColumn<std::uint8_t>& heads() { return heads_; }
+  const AlignedColumn<std::uint8_t>& heads() const { return heads_; }
+  AlignedColumn<std::uint8_t>& high_codes() { return high_; }
+  const AlignedColumn<std::uint8_t>& high_codes() const { return high_; }
   AlignedColumn<std::uint8_t>& low_codes() { return low_; }
   const AlignedColumn<std::uint8_t>& low_codes() const { return low_; }
+  AlignedColumn<std::uint32_t>& all_links() { return links_; }
+  const AlignedColumn<std::uint32_t>& all_links() const { return links_; }
 
  private:
+  static void prefetch(const std::uint8_t* from, std::size_t bytes) {
+    for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at);
+  }
+
   std::size_t size_;
   std::size_t half_;
-  std::size_t links_max_;
-  std::size_t stride_;
-  AlignedColumn<std::uint8_t> memory_;
+  std::size_t head_stride_;
+  AlignedColumn<std::uint8_t> heads_;  // 1-bit code, factors, and zeros up to a multiple of 32 bytes.
+  AlignedColumn<std::uint8_t> high_;
   AlignedColumn<std::uint8_t> low_;
+  AlignedColumn<std::uint32_t> links_;
 };
 
 // A level above 0. Its nodes are numbered on their own.
@@ -95,30 +112,46 @@ struct HnswLevel {
   GraphLayer layer() const { return {links.data(), stride, ordinals.data(), ordinals.size()}; }
 };
 
-// Best-first search of one level by 4-bit codes. Kept between searches for its memory.
+// Best-first search of one level. A node is turned away by its 1-bit code if that leaves it little chance to be among
+// those kept; the others are ranked by their 4-bit codes. Kept between searches for its memory.
 class Walk {
  public:
-  // Starts over, to keep the best `breadth` nodes of the layer.
-  void begin(const GraphLayer& layer, std::size_t breadth);
-  void enter(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query, std::uint32_t node);
-  // Expands until none of the kept nodes is left to expand.
-  void run(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query);
+  // From `entries`, until none of the best `breadth` nodes that were met is left to expand. Precondition: there is an
+  // entry.
+  void run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
+           std::span<const std::uint32_t> entries);
 
+  // The best nodes that the last run met.
   const CandidatePool& pool() const { return pool_; }
 
  private:
-  void score_fresh(const HnswBlocks& blocks, const GraphLayer& layer, const QueryCode& query);
+  struct Place {
+    const HnswNodes& nodes;
+    const GraphLayer& layer;
+    const QueryCode& query;
+  };
+
+  void meet(const Place& place, std::span<const std::uint32_t> nodes);
+  void weed(const Place& place);
+  void rank(const Place& place);
 
   CandidatePool pool_;
   VisitedSet visited_;
-  std::vector<std::uint32_t> fresh_;
+  // Nodes met whose 1-bit codes are to be looked at.
+  std::size_t met_count_ = 0;
+  std::vector<std::uint32_t> met_;
   std::vector<const std::uint8_t*> codes_;
+  std::vector<float> bounds_;
+  // Those of them left, to be ranked by their 4-bit codes.
+  std::size_t left_count_ = 0;
+  std::vector<std::uint32_t> left_;
+  std::vector<const std::uint8_t*> left_codes_;
   std::vector<std::int32_t> products_;
 };
 
 // From the single node of the highest level down to the level above 0; gives the ordinals to enter level 0 at.
 // Empty if there are no levels above.
-std::vector<std::uint32_t> descend(const HnswBlocks& blocks, std::span<const HnswLevel> levels, const QueryCode& query,
+std::vector<std::uint32_t> descend(const HnswNodes& nodes, std::span<const HnswLevel> levels, const QueryCode& query,
                                    Walk& walk);
 
 }  // namespace ragtime::index

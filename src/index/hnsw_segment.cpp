@@ -14,6 +14,8 @@ constexpr std::size_t kPrefetched = 6;
 // What expanding a node of the graph costs, in looks at one vector of a list: links and codes of its neighbours.
 constexpr double kExpansionCost = 8;
 constexpr std::size_t kBreadthMost = 1 << 14;
+// Efforts are measured for so many results; more need more.
+constexpr std::size_t kCalibratedFor = 10;
 
 // One for each thread that searches, for its memory.
 Walk& thread_walk() {
@@ -23,17 +25,18 @@ Walk& thread_walk() {
 
 }  // namespace
 
-HnswSegment::HnswSegment(std::vector<ChunkId> ids, std::shared_ptr<const CodeFrame> frame, HnswBlocks blocks,
+HnswSegment::HnswSegment(std::vector<ChunkId> ids, std::shared_ptr<const CodeFrame> frame, HnswNodes nodes,
                          std::vector<HnswLevel> levels, std::vector<Twin> twins)
     : FramedSegment(frame->dimensions(), std::move(ids), frame),
-      blocks_(std::move(blocks)),
+      nodes_(std::move(nodes)),
       levels_(std::move(levels)),
       twins_(std::move(twins)) {}
 
 std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const SegmentOptions& options) {
   const auto frame = CodeFrame::fit(rows, options);
   const auto ids = rows.ids();
-  HnswBlocks blocks(ids.size(), frame->half());
+  RAGTIME_CHECK(ids.size() < CandidatePool::kNodesMost);
+  HnswNodes nodes(ids.size(), frame->half());
   std::vector<float> values;
   std::vector<float> rotated(frame->coordinates());
   for (std::size_t first = 0; first < ids.size(); first += kBuilt) {
@@ -42,32 +45,31 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
     rows.read(first, values);
     for (std::size_t i = 0; i < count; ++i) {
       const auto vector = std::span(values).subspan(i * frame->dimensions(), frame->dimensions());
-      const CodeTerms terms = frame->encode(vector, rotated, blocks.high(first + i), blocks.low(first + i));
-      blocks.set_factors(first + i, {terms.coarse_scale, terms.add, terms.fine_scale});
+      nodes.encode(first + i, *frame, vector, rotated);
     }
   }
-  HnswBuilder builder(*frame, blocks, options.seed);
+  HnswBuilder builder(*frame, nodes, options.seed);
   const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
-  if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->blocks_, previous->ids(), ids);
+  if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->nodes_, previous->ids(), ids);
   builder.build();
   return std::shared_ptr<VectorSegment>(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
-                                                        std::move(blocks), builder.take_levels(),
+                                                        std::move(nodes), builder.take_levels(),
                                                         builder.take_twins()));
 }
 
 float HnswSegment::score(const QueryCode& query, std::size_t ordinal) const {
-  const auto factors = blocks_.factors(ordinal);
-  return fine_score(best_vector_kernels(), query, blocks_.high(ordinal), blocks_.low(ordinal), blocks_.half(),
+  const auto factors = nodes_.factors(ordinal);
+  return fine_score(best_vector_kernels(), query, nodes_.high(ordinal), nodes_.low(ordinal), nodes_.half(),
                     factors.fine_scale, factors.add);
 }
 
 void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   if (size() == 0) return;
-  const QueryCode code = frame()->prepare(query.vector, false);
+  const QueryCode code = frame()->prepare(query.vector);
   const OrdinalFilter& filter = *query.filter;
   const std::size_t matches = filter.matches_max();
   if (matches == 0) return;
-  const std::size_t wanted = std::max(query.effort, best.k() + best.k() / 2);
+  const std::size_t wanted = std::max(query.effort, best.k() <= kCalibratedFor ? best.k() : best.k() + best.k() / 2);
   const double breadth = static_cast<double>(wanted) * static_cast<double>(size()) / static_cast<double>(matches);
   if (breadth > kBreadthMost || breadth * kExpansionCost >= static_cast<double>(matches)) {
     search_listed(code, filter, best);
@@ -85,17 +87,14 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
 std::vector<Hit> HnswSegment::search_graph(const QueryCode& code, std::size_t breadth,
                                            const OrdinalFilter& filter) const {
   Walk& walk = thread_walk();
-  const auto entries = descend(blocks_, levels_, code, walk);
-  const GraphLayer layer = blocks_.layer();
-  walk.begin(layer, breadth);
-  for (const std::uint32_t ordinal : entries) walk.enter(blocks_, layer, code, ordinal);
-  walk.run(blocks_, layer, code);
+  const auto entries = descend(nodes_, levels_, code, walk);
+  const GraphLayer layer = nodes_.layer();
+  walk.run(nodes_, layer, code, breadth, entries);
   std::vector<Hit> hits;
   const CandidatePool& pool = walk.pool();
   for (std::size_t i = 0; i < pool.size(); ++i) {
     if (i + kPrefetched < pool.size()) {
-      const std::uint8_t* low = blocks_.low(pool[i + kPrefetched].node);
-      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+      nodes_.prefetch_low(pool[i + kPrefetched].node);
     }
     const std::uint32_t ordinal = pool[i].node;
     const auto twins = twins_of(ordinal);
@@ -114,9 +113,8 @@ void HnswSegment::search_listed(const QueryCode& code, const OrdinalFilter& filt
   const auto ordinals = filter.list();
   for (std::size_t i = 0; i < ordinals.size(); ++i) {
     if (i + kPrefetched < ordinals.size()) {
-      blocks_.prefetch(ordinals[i + kPrefetched]);
-      const std::uint8_t* low = blocks_.low(ordinals[i + kPrefetched]);
-      for (std::size_t at = 0; at < blocks_.half(); at += 64) __builtin_prefetch(low + at);
+      nodes_.prefetch_high(ordinals[i + kPrefetched]);
+      nodes_.prefetch_low(ordinals[i + kPrefetched]);
     }
     best.offer({ids()[ordinals[i]], score(code, ordinals[i])});
   }
@@ -137,11 +135,11 @@ void HnswSegment::scores(std::span<const float> query, std::span<const std::uint
 }
 
 void HnswSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
-  frame()->decode(blocks_.high(ordinal), blocks_.low(ordinal), blocks_.factors(ordinal).fine_scale, out);
+  frame()->decode(nodes_.high(ordinal), nodes_.low(ordinal), nodes_.factors(ordinal).fine_scale, out);
 }
 
 std::size_t HnswSegment::bytes() const {
-  std::size_t sum = id_bytes() + blocks_.bytes() + twins_.capacity() * sizeof(Twin);
+  std::size_t sum = id_bytes() + nodes_.bytes() + twins_.capacity() * sizeof(Twin);
   for (const HnswLevel& level : levels_) {
     sum += (level.ordinals.capacity() + level.below.capacity() + level.links.capacity()) * sizeof(std::uint32_t);
   }

@@ -50,13 +50,24 @@ Result<HnswLevel> load_level(const SnapshotReader& reader, std::string_view pref
   return loaded;
 }
 
+// Fills a column whose size is known.
+template <class T>
+Result<void> read_column(const SnapshotReader& reader, const std::string& name, AlignedColumn<T>& column) {
+  RAGTIME_TRY(const auto values, reader.column<T>(name));
+  if (values.size() != column.size()) return damaged("columns do not fit the ids");
+  std::copy(values.begin(), values.end(), column.data());
+  return {};
+}
+
 }  // namespace
 
 void HnswSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   const std::string name(prefix);
   frame()->save(writer, prefix);
-  writer.column(name + "blocks", blocks_.memory().span());
-  writer.column(name + "low", blocks_.low_codes().span());
+  writer.column(name + "heads", nodes_.heads().span());
+  writer.column(name + "high", nodes_.high_codes().span());
+  writer.column(name + "low", nodes_.low_codes().span());
+  writer.column(name + "links", nodes_.all_links().span());
   writer.column(name + "twins", std::span<const Twin>(twins_));
   const std::uint64_t levels = levels_.size();
   writer.column(name + "levels", std::span<const std::uint64_t>(&levels, 1));
@@ -72,17 +83,15 @@ Result<std::shared_ptr<VectorSegment>> HnswSegment::load(const SnapshotReader& r
   constexpr std::uint64_t kLevelsMost = 64;
   const std::string name(prefix);
   RAGTIME_TRY(const auto frame, CodeFrame::load(reader, prefix, dimensions));
-  RAGTIME_TRY(const auto memory, reader.column<std::uint8_t>(name + "blocks"));
-  RAGTIME_TRY(const auto low, reader.column<std::uint8_t>(name + "low"));
   RAGTIME_TRY(const auto twins, reader.column<Twin>(name + "twins"));
   RAGTIME_TRY(const auto level_count, reader.column<std::uint64_t>(name + "levels"));
-  HnswBlocks blocks(ids.size(), frame->half());
-  if (memory.size() != blocks.memory().size() || low.size() != blocks.low_codes().size()) {
-    return damaged("codes do not fit the ids");
-  }
-  std::copy(memory.begin(), memory.end(), blocks.memory().data());
-  std::copy(low.begin(), low.end(), blocks.low_codes().data());
-  if (!links_are_valid(blocks.layer(), ids.size())) return damaged("links lead nowhere");
+  if (ids.size() >= CandidatePool::kNodesMost) return damaged("number of vectors");
+  HnswNodes nodes(ids.size(), frame->half());
+  RAGTIME_TRY_DONE(read_column(reader, name + "heads", nodes.heads()));
+  RAGTIME_TRY_DONE(read_column(reader, name + "high", nodes.high_codes()));
+  RAGTIME_TRY_DONE(read_column(reader, name + "low", nodes.low_codes()));
+  RAGTIME_TRY_DONE(read_column(reader, name + "links", nodes.all_links()));
+  if (!links_are_valid(nodes.layer(), ids.size())) return damaged("links lead nowhere");
   const auto is_inside = [&](const Twin& twin) { return twin.first < ids.size() && twin.ordinal < ids.size(); };
   if (!std::all_of(twins.begin(), twins.end(), is_inside)) return damaged("equal vectors that are not there");
   if (level_count.size() != 1 || level_count[0] > kLevelsMost) return damaged("number of levels");
@@ -93,7 +102,7 @@ Result<std::shared_ptr<VectorSegment>> HnswSegment::load(const SnapshotReader& r
     levels.push_back(std::move(level));
   }
   if (levels.empty() && !ids.empty()) return damaged("no way into it");
-  return std::shared_ptr<VectorSegment>(new HnswSegment(std::move(ids), frame, std::move(blocks), std::move(levels),
+  return std::shared_ptr<VectorSegment>(new HnswSegment(std::move(ids), frame, std::move(nodes), std::move(levels),
                                                         std::vector<Twin>(twins.begin(), twins.end())));
 }
 

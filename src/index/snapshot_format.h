@@ -8,7 +8,7 @@
 namespace ragtime::index {
 
 inline constexpr std::size_t kSnapshotAlignment = 4096;
-inline constexpr std::uint32_t kSnapshotVersion = 1;
+inline constexpr std::uint32_t kSnapshotVersion = 2;
 inline constexpr std::uint16_t kSnapshotByteOrder = 0x0102;  // Reads as 0x0201 on the other kind of machine.
 
 struct SnapshotHeader {

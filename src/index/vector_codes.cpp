@@ -53,23 +53,6 @@ float deviation(double norm2, double rounding2, float tangent_least) {
   return static_cast<float>(std::sqrt(norm2 + weight * rounding2));
 }
 
-void add_planes(std::span<const float> rotated, float largest, double norm2, QueryCode& query) {
-  const std::size_t words = rotated.size() / 64;
-  query.planes.assign(kQueryPlanes * words, 0);
-  query.bit_step = largest / kPlaneWeights;
-  const float inverse = query.bit_step > 0 ? 1 / query.bit_step : 0;
-  double rounding2 = 0;
-  for (std::size_t i = 0; i < rotated.size(); ++i) {
-    // Odd numbers from −15 to 15 as level = (number + 15) / 2: the bits of the level are the signs of the planes.
-    const float level = std::clamp(std::floor((rotated[i] * inverse + kPlaneWeights + 1) / 2), 0.0f, kPlaneWeights);
-    const auto bits = static_cast<std::uint64_t>(level);
-    for (std::size_t p = 0; p < kQueryPlanes; ++p) query.planes[p * words + i / 64] |= (bits >> p & 1) << i % 64;
-    const float rounding = rotated[i] - query.bit_step * (2 * level - kPlaneWeights);
-    rounding2 += static_cast<double>(rounding) * rounding;
-  }
-  query.bit_deviation = deviation(norm2, rounding2, kBitTangentLeast);
-}
-
 }  // namespace
 
 CodeFrame::CodeFrame(std::size_t dimensions, std::uint64_t seed, std::vector<float> centroid)
@@ -177,41 +160,31 @@ void CodeFrame::decode(const std::uint8_t* high, const std::uint8_t* low, float 
 QueryCode CodeFrame::prepare(std::span<const float> query, bool with_planes) const {
   std::vector<float> rotated(coordinates());
   rotate(query, rotated);
-  QueryCode code = prepare_rotated(rotated);
+  QueryCode code = prepare_rotated(rotated, with_planes);
   code.base = best_vector_kernels().dot(query.data(), centroid_.data(), centroid_.size());
-  if (with_planes) add_planes(rotated, largest_magnitude(rotated), square_norm(rotated), code);
   return code;
 }
 
-QueryCode CodeFrame::prepare_rotated(std::span<const float> rotated) const {
-  constexpr int kLargest = 128 * 127;
-  constexpr int kShift = 128 * 128;  // Makes numbers positive, so that cutting off rounds down.
+QueryCode CodeFrame::prepare_rotated(std::span<const float> rotated, bool with_planes) const {
+  constexpr float kLargest = 128 * 127;
+  const VectorKernels& kernels = best_vector_kernels();
   QueryCode query;
   query.coarse = AlignedColumn<std::int8_t>(rotated.size());
   query.fine = AlignedColumn<std::int8_t>(rotated.size());
   const float largest = largest_magnitude(rotated);
-  const float inverse = largest > 0 ? static_cast<float>(kLargest) / largest : 0;
-  const float step = query.coarse_step = largest / 127;
-  std::int8_t* coarse_codes = query.coarse.data();
-  std::int8_t* fine_codes = query.fine.data();
-  std::vector<float> rounding(rotated.size());
-  int coarse_sum = 0, sum = 0;
-  for (std::size_t i = 0; i < rotated.size(); ++i) {
-    const int number = static_cast<int>(rotated[i] * inverse + (static_cast<float>(kShift) + 0.5f)) - kShift;
-    const int coarse = (number + 64 + kShift) / 128 - 128;
-    coarse_codes[i] = static_cast<std::int8_t>(coarse);
-    fine_codes[i] = static_cast<std::int8_t>(number - 128 * coarse);
-    coarse_sum += coarse;
-    sum += number;
-    rounding[i] = rotated[i] - step * static_cast<float>(coarse);
-  }
-  query.coarse_sum = coarse_sum;
-  query.sum = sum;
-  const auto dot = best_vector_kernels().dot;
-  const double rounding2 = dot(rounding.data(), rounding.data(), rounding.size());
-  const double norm2 = dot(rotated.data(), rotated.data(), rotated.size());
-  query.coarse_deviation = deviation(norm2, rounding2, kCoarseTangentLeast);
-  query.fine_deviation = deviation(norm2, rounding2, kFineTangentLeast);
+  query.coarse_step = largest / 127;
+  const auto rounding =
+      kernels.round_query(rotated.data(), rotated.size(), largest > 0 ? kLargest / largest : 0, query.coarse_step,
+                          query.coarse.data(), query.fine.data());
+  query.coarse_sum = rounding.coarse_sum;
+  query.sum = rounding.sum;
+  query.coarse_deviation = deviation(rounding.norm2, rounding.rounding2, kCoarseTangentLeast);
+  query.fine_deviation = deviation(rounding.norm2, rounding.rounding2, kFineTangentLeast);
+  if (!with_planes) return query;
+  query.planes.resize(kQueryPlanes * words());
+  query.bit_step = largest / kPlaneWeights;
+  const float rounding2 = kernels.round_planes(rotated.data(), rotated.size(), query.bit_step, query.planes.data());
+  query.bit_deviation = deviation(rounding.norm2, rounding2, kBitTangentLeast);
   return query;
 }
 

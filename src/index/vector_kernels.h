@@ -22,6 +22,14 @@ struct BoundTerms {
   float slack = 0;
 };
 
+// What became of a query's values: sums of its numbers, and of squares.
+struct QueryRounding {
+  std::int32_t coarse_sum = 0;  // Σ coarse
+  std::int32_t sum = 0;         // Σ 128 · coarse + fine
+  float norm2 = 0;
+  float rounding2 = 0;  // Of values less step · coarse.
+};
+
 struct VectorKernels {
   const char* name;
 
@@ -46,6 +54,10 @@ struct VectorKernels {
   // Plane p of the query lies at planes + p * words.
   void (*bit_distances)(const std::uint64_t* codes, std::size_t blocks, const std::uint64_t* planes, std::size_t words,
                         std::int32_t* out);
+  // Of single codes: heads[i] is followed, behind `words` words of code, by the floats add and scale, and
+  // out[i] = base + add + scale · (offset + slack + factor · Σ_p 2^p · popcount(code xor plane p)). Precondition: count > 0.
+  void (*bit_bounds)(const std::uint8_t* const* heads, std::size_t count, const std::uint64_t* planes,
+                     std::size_t words, const BoundTerms& terms, float* out);
   // out[i] = base + add[i] + scale[i] · (offset + factor · values[i]) + slack · error[i]
   void (*upper_bounds)(const std::int32_t* values, const float* scale, const float* add, const float* error,
                        std::size_t count, const BoundTerms& terms, float* out);
@@ -53,6 +65,13 @@ struct VectorKernels {
   void (*hadamard)(float* values, std::size_t size);
 
   float (*largest_magnitude)(const float* values, std::size_t size);
+
+  // A query's values in two steps: values ≈ step · coarse ≈ step / 128 · (128 · coarse + fine); inverse is 128 / step, or
+  // 0 for zeros. Sizes of both are multiples of 64.
+  QueryRounding (*round_query)(const float* values, std::size_t size, float inverse, float step, std::int8_t* coarse,
+                               std::int8_t* fine);
+  // The same in kQueryPlanes bits: values ≈ step · Σ_p 2^p · (1 or −1). Returns the sum of squares of the rounding.
+  float (*round_planes)(const float* values, std::size_t size, float step, std::uint64_t* planes);
 
   // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
   std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);

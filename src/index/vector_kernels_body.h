@@ -67,7 +67,7 @@ VECTOR_INLINE __m512i add_products(__m512i sums, __m512i codes, __m512i query) {
 #endif
 }
 
-VECTOR_INLINE std::int32_t dot_nibbles_inline(const std::uint8_t* codes, const std::int8_t* query, std::size_t half) {
+VECTOR_INLINE __m512i nibble_sums(const std::uint8_t* codes, const std::int8_t* query, std::size_t half) {
   const __m512i mask = _mm512_set1_epi8(15);
   __m512i even = _mm512_setzero_si512();
   __m512i odd = _mm512_setzero_si512();
@@ -84,7 +84,20 @@ VECTOR_INLINE std::int32_t dot_nibbles_inline(const std::uint8_t* codes, const s
     odd = add_products(odd, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask),
                        _mm512_maskz_loadu_epi8(kRest, query + half + i));
   }
-  return _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
+  return _mm512_add_epi32(even, odd);
+}
+
+VECTOR_INLINE std::int32_t dot_nibbles_inline(const std::uint8_t* codes, const std::int8_t* query, std::size_t half) {
+  return _mm512_reduce_add_epi32(nibble_sums(codes, query, half));
+}
+
+// The sums of the elements of four vectors.
+VECTOR_INLINE __m128i four_sums(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
 }
 
 #elif defined(__AVX2__)
@@ -135,7 +148,15 @@ void dot_nibble_rows(const std::uint8_t* codes, std::size_t stride, std::size_t 
 
 void dot_nibble_list(const std::uint8_t* const* codes, std::size_t count, const std::int8_t* query, std::size_t half,
                      std::int32_t* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = dot_nibbles_inline(codes[i], query, half);
+  std::size_t i = 0;
+#if defined(__AVX512BW__)
+  for (; i + 4 <= count; i += 4) {
+    const __m128i sums = four_sums(nibble_sums(codes[i], query, half), nibble_sums(codes[i + 1], query, half),
+                                   nibble_sums(codes[i + 2], query, half), nibble_sums(codes[i + 3], query, half));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), sums);
+  }
+#endif
+  for (; i < count; ++i) out[i] = dot_nibbles_inline(codes[i], query, half);
 }
 
 std::int64_t dot_fine(const std::uint8_t* high, const std::uint8_t* low, const std::int8_t* coarse,
@@ -168,7 +189,94 @@ void bit_distances(const std::uint64_t* codes, std::size_t blocks, const std::ui
   }
 }
 
+// As many planes as a query has, in registers where a code fits one.
+struct QueryPlanes {
+  __m512i planes[kQueryPlanes];
+};
+VECTOR_INLINE QueryPlanes load_planes(const std::uint64_t* planes, std::size_t words, __mmask8 present) {
+  QueryPlanes loaded;
+  for (std::size_t p = 0; p < kQueryPlanes; ++p) {
+    loaded.planes[p] = _mm512_maskz_loadu_epi64(present, planes + p * words);
+  }
+  return loaded;
+}
+VECTOR_INLINE __mmask8 words_present(std::size_t words) {
+  return static_cast<__mmask8>(words >= 8 ? 0xff : (1u << words) - 1);
+}
+VECTOR_INLINE __m512i bit_sums(const std::uint8_t* code, const QueryPlanes& query, __mmask8 present) {
+  const __m512i bits = _mm512_maskz_loadu_epi64(present, code);
+  __m512i sums = _mm512_popcnt_epi64(_mm512_xor_si512(bits, query.planes[kQueryPlanes - 1]));
+  for (std::size_t p = kQueryPlanes - 1; p-- > 0;) {
+    sums = _mm512_add_epi64(_mm512_add_epi64(sums, sums), _mm512_popcnt_epi64(_mm512_xor_si512(bits, query.planes[p])));
+  }
+  return sums;
+}
+// Each sum is below 2^32, and so the upper halves are zeros to fold away.
+VECTOR_INLINE __m128i four_bit_sums(const __m512i (&sums)[4]) {
+  const __m512i ab = _mm512_or_si512(sums[0], _mm512_slli_epi64(sums[1], 32));
+  const __m512i cd = _mm512_or_si512(sums[2], _mm512_slli_epi64(sums[3], 32));
+  const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+}
+
+// Four pairs of floats, by place.
+VECTOR_INLINE void load_pairs(const std::uint8_t* const (&at)[4], __m128& first, __m128& second) {
+  const auto pair = [](const std::uint8_t* from) {
+    return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+  };
+  const __m128 low = _mm_unpacklo_ps(pair(at[0]), pair(at[1]));
+  const __m128 high = _mm_unpacklo_ps(pair(at[2]), pair(at[3]));
+  first = _mm_movelh_ps(low, high);
+  second = _mm_movehl_ps(high, low);
+}
+
+void bit_bounds(const std::uint8_t* const* heads, std::size_t count, const std::uint64_t* planes, std::size_t words,
+                const BoundTerms& by, float* out) {
+  const BoundTerms terms = by;
+  const QueryPlanes query = load_planes(planes, words, words_present(words));
+  for (std::size_t i = 0; i < count; i += 4) {
+    const std::size_t last = count - 1;
+    const std::uint8_t* four[4];
+    for (std::size_t v = 0; v < 4; ++v) four[v] = heads[i + v < last ? i + v : last];
+    __m512i sums[4];
+    for (std::size_t v = 0; v < 4; ++v) sums[v] = bit_sums(four[v], query, words_present(words));
+    for (std::size_t at = 8; at < words; at += 8) {
+      const __mmask8 present = words_present(words - at);
+      const QueryPlanes rest = load_planes(planes + at, words, present);
+      for (std::size_t v = 0; v < 4; ++v) {
+        sums[v] = _mm512_add_epi64(sums[v], bit_sums(four[v] + 8 * at, rest, present));
+      }
+    }
+    for (std::size_t v = 0; v < 4; ++v) four[v] += 8 * words;
+    __m128 add, scale;
+    load_pairs(four, add, scale);
+    const __m128 product = _mm_fmadd_ps(_mm_cvtepi32_ps(four_bit_sums(sums)), _mm_set1_ps(terms.factor),
+                                        _mm_set1_ps(terms.offset + terms.slack));
+    const __m128 bounds = _mm_add_ps(_mm_fmadd_ps(scale, product, add), _mm_set1_ps(terms.base));
+    const std::size_t taken = count - i < 4 ? count - i : 4;
+    _mm_mask_storeu_ps(out + i, static_cast<__mmask8>((1u << taken) - 1), bounds);
+  }
+}
+
 #else
+
+void bit_bounds(const std::uint8_t* const* heads, std::size_t count, const std::uint64_t* planes, std::size_t words,
+                const BoundTerms& by, float* out) {
+  const BoundTerms terms = by;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::int32_t sum = 0;
+    for (std::size_t word = 0; word < words; ++word) {
+      std::uint64_t bits = 0;
+      __builtin_memcpy(&bits, heads[i] + 8 * word, sizeof bits);
+      for (std::size_t p = 0; p < kQueryPlanes; ++p) sum += __builtin_popcountll(bits ^ planes[p * words + word]) << p;
+    }
+    float factors[2];
+    __builtin_memcpy(factors, heads[i] + 8 * words, sizeof factors);
+    const float product = terms.offset + terms.slack + terms.factor * static_cast<float>(sum);
+    out[i] = terms.base + factors[0] + factors[1] * product;
+  }
+}
 
 void bit_distances(const std::uint64_t* codes, std::size_t blocks, const std::uint64_t* planes, std::size_t words,
                    std::int32_t* out) {
@@ -197,30 +305,71 @@ void upper_bounds(const std::int32_t* values, const float* scale, const float* a
   }
 }
 
-// Stages whose partners lie in one vector: lane i becomes its partner at i ^ width plus itself, negated in the upper
-// half.
-VECTOR_INLINE Floats butterfly_within(Floats values, std::size_t width) {
+// A stage whose partners lie in one vector: lane i becomes its partner at i ^ Width plus itself, negated in the upper
+// half. As a template, so that the permutation is a constant.
+template <std::size_t Width>
+VECTOR_INLINE Floats butterfly_within(Floats values) {
   Floats signs{};
-  for (std::size_t i = 0; i < VECTOR_LANES; ++i) signs[i] = (i & width) != 0 ? -1.0f : 1.0f;
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) signs[i] = (i & Width) != 0 ? -1.0f : 1.0f;
 #ifdef __clang__  // Makes one shuffle of the loop; GCC does not.
   Floats partners{};
-  for (std::size_t i = 0; i < VECTOR_LANES; ++i) partners[i] = values[i ^ width];
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) partners[i] = values[i ^ Width];
 #else
   Ints from{};
-  for (std::size_t i = 0; i < VECTOR_LANES; ++i) from[i] = static_cast<std::int32_t>(i ^ width);
+  for (std::size_t i = 0; i < VECTOR_LANES; ++i) from[i] = static_cast<std::int32_t>(i ^ Width);
   const Floats partners = __builtin_shuffle(values, from);
 #endif
   return partners + signs * values;
 }
+VECTOR_INLINE Floats butterflies_within(Floats values) {
+  values = butterfly_within<1>(values);
+  values = butterfly_within<2>(values);
+#if VECTOR_LANES >= 8
+  values = butterfly_within<4>(values);
+#endif
+#if VECTOR_LANES >= 16
+  values = butterfly_within<8>(values);
+#endif
+  return values;
+}
+
+// So many vectors are transformed in registers.
+constexpr std::size_t kHadamardVectors = 16;
+
+// The transform of Count vectors' values, times `scale`.
+template <std::size_t Count>
+VECTOR_INLINE void hadamard_in_registers(float* values, float scale) {
+  Floats lanes[Count];
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < Count; ++i) lanes[i] = butterflies_within(load(values + i * VECTOR_LANES) * scale);
+#pragma GCC unroll 4
+  for (std::size_t width = 1; width < Count; width *= 2) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < Count; ++i) {
+      if ((i & width) != 0) continue;
+      const Floats a = lanes[i];
+      const Floats b = lanes[i + width];
+      lanes[i] = a + b;
+      lanes[i + width] = a - b;
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < Count; ++i) *reinterpret_cast<FloatsAt*>(values + i * VECTOR_LANES) = lanes[i];
+}
 
 void hadamard(float* values, std::size_t size) {
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(size));
-  for (std::size_t at = 0; at < size; at += VECTOR_LANES) {
-    Floats lanes = load(values + at) * scale;
-    for (std::size_t width = 1; width < VECTOR_LANES; width *= 2) lanes = butterfly_within(lanes, width);
-    *reinterpret_cast<FloatsAt*>(values + at) = lanes;
+  constexpr std::size_t kWhole = kHadamardVectors * VECTOR_LANES;
+  constexpr std::size_t kLeast = 64;
+  const std::size_t block = size < kWhole ? kLeast : kWhole;
+  for (std::size_t at = 0; at < size; at += block) {
+    if (block == kWhole) {
+      hadamard_in_registers<kHadamardVectors>(values + at, scale);
+    } else {
+      hadamard_in_registers<kLeast / VECTOR_LANES>(values + at, scale);
+    }
   }
-  for (std::size_t width = VECTOR_LANES; width < size; width *= 2) {
+  for (std::size_t width = block; width < size; width *= 2) {
     for (std::size_t from = 0; from < size; from += 2 * width) {
       for (std::size_t at = from; at < from + width; at += VECTOR_LANES) {
         const Floats a = load(values + at);
@@ -247,6 +396,57 @@ float largest_magnitude(const float* values, std::size_t size) {
     result = result < magnitude ? magnitude : result;
   }
   return result;
+}
+
+QueryRounding round_query(const float* values, std::size_t size, float inverse, float step, std::int8_t* coarse,
+                          std::int8_t* fine) {
+  constexpr std::int32_t kShift = 128 * 128;  // Makes numbers positive, so that cutting off rounds down.
+  std::int32_t coarse_sum = 0, sum = 0;
+  Floats squares[2] = {};
+  for (std::size_t i = 0; i < size; i += VECTOR_LANES) {
+    const Floats some = load(values + i);
+    const Ints number = __builtin_convertvector(some * inverse + (static_cast<float>(kShift) + 0.5f), Ints) - kShift;
+    const Ints upper = ((number + (64 + kShift)) >> 7) - 128;
+    const Floats rounding = some - __builtin_convertvector(upper, Floats) * step;
+    squares[0] += some * some;
+    squares[1] += rounding * rounding;
+    for (std::size_t lane = 0; lane < VECTOR_LANES; ++lane) {
+      coarse[i + lane] = static_cast<std::int8_t>(upper[lane]);
+      fine[i + lane] = static_cast<std::int8_t>(number[lane] - 128 * upper[lane]);
+      coarse_sum += upper[lane];
+      sum += number[lane];
+    }
+  }
+  return {coarse_sum, sum, sum_of(squares[0]), sum_of(squares[1])};
+}
+
+float round_planes(const float* values, std::size_t size, float step, std::uint64_t* planes) {
+  constexpr float kMost = static_cast<float>((1 << kQueryPlanes) - 1);
+  const float inverse = step > 0 ? 1 / step : 0;
+  const std::size_t words = size / 64;
+  Floats squares{};
+  for (std::size_t i = 0; i < size; i += VECTOR_LANES) {
+    const Floats some = load(values + i);
+    Floats level = (some * inverse + (kMost + 1)) * 0.5f;
+    level = level < 0.0f ? Floats{} : level;
+    const Ints bits = __builtin_convertvector(level > kMost ? Floats{} + kMost : level, Ints);
+    const Floats rounding = some - (__builtin_convertvector(bits, Floats) * 2.0f - kMost) * step;
+    squares += rounding * rounding;
+    for (std::size_t p = 0; p < kQueryPlanes; ++p) {
+      std::uint64_t& word = planes[p * words + i / 64];
+      if (i % 64 == 0) word = 0;
+#if VECTOR_LANES == 16
+      const auto mask = static_cast<std::uint64_t>(
+          _mm512_test_epi32_mask(reinterpret_cast<__m512i>(bits), _mm512_set1_epi32(1 << p)));
+      word |= mask << i % 64;
+#else
+      for (std::size_t lane = 0; lane < VECTOR_LANES; ++lane) {
+        word |= static_cast<std::uint64_t>(bits[lane] >> p & 1) << (i + lane) % 64;
+      }
+#endif
+    }
+  }
+  return sum_of(squares);
 }
 
 std::size_t collect(const float* values, std::size_t count, float floor, std::uint32_t* positions) {
@@ -278,8 +478,8 @@ std::size_t collect(const float* values, std::size_t count, float floor, std::ui
 }
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
-  return {name,     dot,           dot_rows,     dot_nibbles, dot_nibble_rows,   dot_nibble_list,
-          dot_fine, bit_distances, upper_bounds, hadamard,    largest_magnitude, collect};
+  return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
+          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "index/vector_kernels.h"
 
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -74,9 +75,11 @@ TEST_P(VectorKernelsTest, DotOfNibblesIsExact) {
     std::vector<std::int32_t> sums(3);
     kernels().dot_nibble_rows(high.data(), half, 3, coarse.data(), half, sums.data());
     EXPECT_EQ(sums, expected);
-    const std::uint8_t* list[3] = {high.data(), high.data() + half, high.data() + 2 * half};
-    kernels().dot_nibble_list(list, 3, coarse.data(), half, sums.data());
-    EXPECT_EQ(sums, expected);
+    const std::uint8_t* list[6] = {high.data(), high.data() + half, high.data() + 2 * half,
+                                   high.data(), high.data() + half, high.data() + 2 * half};
+    std::vector<std::int32_t> twice(6);
+    kernels().dot_nibble_list(list, 6, coarse.data(), half, twice.data());
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(twice[i], expected[i % 3]);
     EXPECT_EQ(kernels().dot_fine(high.data(), low.data(), coarse.data(), fine.data(), half), expected_fine);
   }
 }
@@ -104,6 +107,79 @@ TEST_P(VectorKernelsTest, BitDistancesAreExact) {
     std::vector<std::int32_t> distances(expected.size());
     kernels().bit_distances(codes.data(), 3, planes.data(), words, distances.data());
     EXPECT_EQ(distances, expected);
+  }
+}
+
+TEST_P(VectorKernelsTest, BitBoundsOfSingleCodes) {
+  for (const std::size_t words : {1u, 6u, 8u, 13u, 64u}) {
+    const auto planes = bits<std::uint64_t>(kQueryPlanes * words);
+    const std::size_t stride = words + 2;  // Two floats fill a word.
+    auto heads = bits<std::uint64_t>(7 * stride);
+    std::vector<const std::uint8_t*> list;
+    std::vector<float> expected(7), found(8, -1.0f);
+    for (std::size_t v = 0; v < 7; ++v) {
+      const float factors[2] = {0.5f * static_cast<float>(v), 1.0f - static_cast<float>(v)};
+      std::memcpy(heads.data() + v * stride + words, factors, sizeof factors);
+      list.push_back(reinterpret_cast<const std::uint8_t*>(heads.data() + v * stride));
+      int sum = 0;
+      for (std::size_t i = 0; i < kQueryPlanes * words; ++i) {
+        sum += __builtin_popcountll(heads[v * stride + i % words] ^ planes[i]) << i / words;
+      }
+      expected[v] = 1.5f + factors[0] + factors[1] * (2.0f + 3.0f + 0.25f * static_cast<float>(sum));
+    }
+    for (const std::size_t count : {1u, 3u, 4u, 7u}) {
+      kernels().bit_bounds(list.data(), count, planes.data(), words, {1.5f, 2.0f, 0.25f, 3.0f}, found.data());
+      for (std::size_t v = 0; v < count; ++v) EXPECT_NEAR(found[v], expected[v], 1e-5 * std::abs(expected[v]) + 1e-5);
+      EXPECT_EQ(found[7], -1.0f);
+    }
+  }
+}
+
+TEST_P(VectorKernelsTest, RoundsQueries) {
+  for (const std::size_t size : {64u, 384u, 832u}) {
+    const auto values = floats(size);
+    const float largest = kernels().largest_magnitude(values.data(), size);
+    const float step = largest / 127;
+    std::vector<std::int8_t> coarse(size), fine(size);
+    const auto rounding = kernels().round_query(values.data(), size, 128 / step, step, coarse.data(), fine.data());
+    std::int32_t coarse_sum = 0, sum = 0;
+    double norm2 = 0, rounding2 = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      EXPECT_NEAR(step / 128 * static_cast<float>(128 * coarse[i] + fine[i]), values[i], step / 128 * 0.51f);
+      EXPECT_NEAR(step * coarse[i], values[i], step * 0.51f);
+      coarse_sum += coarse[i];
+      sum += 128 * coarse[i] + fine[i];
+      norm2 += static_cast<double>(values[i]) * values[i];
+      rounding2 += std::pow(static_cast<double>(values[i]) - static_cast<double>(step) * coarse[i], 2);
+    }
+    EXPECT_EQ(rounding.coarse_sum, coarse_sum);
+    EXPECT_EQ(rounding.sum, sum);
+    EXPECT_NEAR(rounding.norm2, norm2, 1e-4 * norm2);
+    EXPECT_NEAR(rounding.rounding2, rounding2, 1e-3 * rounding2);
+  }
+  const std::vector<float> zeros(64);
+  std::vector<std::int8_t> coarse(64, 1), fine(64, 1);
+  EXPECT_EQ(kernels().round_query(zeros.data(), 64, 0, 0, coarse.data(), fine.data()).sum, 0);
+  EXPECT_EQ(coarse, std::vector<std::int8_t>(64));
+  EXPECT_EQ(fine, std::vector<std::int8_t>(64));
+}
+
+TEST_P(VectorKernelsTest, RoundsQueriesToPlanes) {
+  for (const std::size_t size : {64u, 384u}) {
+    const auto values = floats(size);
+    const float step = kernels().largest_magnitude(values.data(), size) / 15;
+    std::vector<std::uint64_t> planes(kQueryPlanes * size / 64, ~std::uint64_t{0});
+    const float rounding2 = kernels().round_planes(values.data(), size, step, planes.data());
+    double expected2 = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      int number = 0;
+      for (std::size_t p = 0; p < kQueryPlanes; ++p) {
+        number += (planes[p * size / 64 + i / 64] >> i % 64 & 1) != 0 ? 1 << p : -(1 << p);
+      }
+      EXPECT_NEAR(step * static_cast<float>(number), values[i], step * 1.01f);
+      expected2 += std::pow(static_cast<double>(values[i]) - static_cast<double>(step) * number, 2);
+    }
+    EXPECT_NEAR(rounding2, expected2, 1e-3 * expected2);
   }
 }
 
@@ -143,7 +219,7 @@ TEST_P(VectorKernelsTest, LargestMagnitude) {
 }
 
 TEST_P(VectorKernelsTest, HadamardIsTheWalshMatrix) {
-  for (const std::size_t size : {64u, 256u}) {
+  for (const std::size_t size : {64u, 128u, 256u, 512u, 1024u}) {
     const auto before = floats(size);
     auto after = before;
     kernels().hadamard(after.data(), size);
