@@ -35,10 +35,18 @@ constexpr std::string_view kRequestSchemas = R"json({
     "description": {"type": "string", "maxLength": 1024}, "file_ids": {"type": "array", "items": {"type":
     "string"}, "maxItems": 2000}, "chunking_strategy": {"$ref": "#/components/schemas/ChunkingStrategy"},
     "expires_after": {"$ref": "#/components/schemas/ExpiresAfter"}, "metadata": {"$ref":
-    "#/components/schemas/Metadata"}}},
+    "#/components/schemas/Metadata"}, "ragtime": {"$ref": "#/components/schemas/StoreSettings"}}},
   "UpdateVectorStore": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 256},
     "description": {"type": "string", "maxLength": 1024}, "expires_after": {"$ref":
-    "#/components/schemas/ExpiresAfter"}, "metadata": {"$ref": "#/components/schemas/Metadata"}}},
+    "#/components/schemas/ExpiresAfter"}, "metadata": {"$ref": "#/components/schemas/Metadata"}, "ragtime":
+    {"$ref": "#/components/schemas/StoreSettings"}}},
+  "StoreSettings": {"type": "object", "description": "Settings of one store; null: as configured.", "properties":
+    {"bm25": {"type": ["object", "null"], "description":
+    "Ranking by words. A change acts on later searches, nothing is indexed anew.", "properties": {"k1": {"type":
+    ["number", "null"], "minimum": 0, "maximum": 10, "description": "How much repetition of a term counts."}, "b":
+    {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "How much long chunks are discounted."},
+    "heading_weight": {"type": ["number", "null"], "minimum": 0, "maximum": 10, "description":
+    "Of a term in title or headings, against 1 in the text."}}}}},
   "SearchVectorStore": {"type": "object", "properties": {"query": {"oneOf": [{"type": "string"}, {"type":
     "array", "items": {"type": "string"}, "maxItems": 16}]}, "max_num_results": {"type": "integer", "minimum":
     1, "maximum": 50, "default": 10}, "filters": {"$ref": "#/components/schemas/Filter"}, "ranking_options":
@@ -148,7 +156,8 @@ constexpr std::string_view kResponseSchemas = R"json({
     "completed"]}, "expires_after": {"oneOf": [{"$ref": "#/components/schemas/ExpiresAfter"}, {"type":
     "null"}]}, "expires_at": {"type": ["integer", "null"]}, "last_active_at": {"type": "integer"}, "metadata":
     {"$ref": "#/components/schemas/Metadata"}, "embedding_model": {"type": ["string", "null"], "description":
-    "Of its vectors; null: lexical only."}, "index": {"$ref": "#/components/schemas/StoreIndex"}}, "required":
+    "Of its vectors; null: lexical only."}, "ragtime": {"$ref": "#/components/schemas/StoreSettings"}, "index":
+    {"$ref": "#/components/schemas/StoreIndex"}}, "required":
     ["id", "object", "created_at", "name", "usage_bytes", "file_counts", "status"]},
   "StoreIndex": {"type": "object", "description": "How the store is searched; only when it is retrieved.",
     "properties": {"documents": {"type": "integer"}, "chunks": {"type": "integer"}, "vector": {"type": ["object",

@@ -271,6 +271,25 @@ TEST_F(ServiceTest, VectorStoresAreCreatedChangedAndDeleted) {
   EXPECT_TRUE(call("GET", "/v1/vector_stores").parsed().at("data").as_array().empty()) << "nothing half created";
 }
 
+TEST_F(ServiceTest, AStoreHasARankingOfItsOwn) {
+  const Reply created = call("POST", "/v1/vector_stores", R"({"name":"a","ragtime":{"bm25":{"k1":1.2,"b":0.75}}})");
+  ASSERT_EQ(created.status, 200) << created.body;
+  const std::string path = "/v1/vector_stores/" + created.text("id");
+  const auto bm25 = [&] { return call("GET", path).parsed().at("ragtime").at("bm25"); };
+  EXPECT_EQ(bm25(), json::parse(R"({"k1":1.2,"b":0.75,"heading_weight":null})"));
+  EXPECT_EQ(call("POST", path, R"({"name":"b"})").status, 200);
+  EXPECT_EQ(bm25().at("k1"), 1.2) << "what is not named stays";
+  call("POST", path, R"({"ragtime":{"bm25":{"k1":null,"heading_weight":3}}})");
+  EXPECT_EQ(bm25(), json::parse(R"({"k1":null,"b":0.75,"heading_weight":3.0})"));
+  call("POST", path, R"({"ragtime":{"bm25":null}})");
+  EXPECT_EQ(bm25(), json::parse(R"({"k1":null,"b":null,"heading_weight":null})"));
+  EXPECT_EQ(call("POST", path, R"({"ragtime":{"bm25":{"b":1.5}}})").error().at("param"), "ragtime.bm25.b");
+  EXPECT_EQ(call("POST", path, R"({"ragtime":{"bm25":{"k1":"x"}}})").error().at("param"), "ragtime.bm25.k1");
+  EXPECT_EQ(call("POST", path, R"({"ragtime":{"bm25":[]}})").error().at("param"), "ragtime.bm25");
+  EXPECT_EQ(call("POST", path, R"({"ragtime":7})").error().at("param"), "ragtime");
+  EXPECT_TRUE(bm25().at("b").is_null()) << "a refused change changes nothing";
+}
+
 TEST_F(ServiceTest, AnExpiredStoreIsNotSearched) {
   const std::string id = create_store(R"({"name":"a","expires_after":{"anchor":"last_active_at","days":1}})");
   clock_.advance(80'000);

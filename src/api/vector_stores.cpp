@@ -24,12 +24,28 @@ std::optional<std::int64_t> read_expiry(const JsonNode& node) {
   return node["days"].integer(1, 365);
 }
 
+// `null` is what is configured; what is left out stays.
+void read_setting(const JsonNode& node, std::string_view key, double max, std::optional<double>& setting) {
+  if (!node.present() || !node.is_object() || !node.value().as_object().contains(key)) return;
+  setting = node[key].optional_number(0, max);
+}
+
+void read_ranking(const JsonNode& node, storage::RankingSettings& ranking) {
+  const JsonNode bm25 = node["bm25"];
+  if (node.is_object() && node.value().as_object().contains("bm25") && !bm25.present()) ranking = {};
+  if (bm25.present() && !bm25.is_object()) bm25.reject_type("an object");
+  read_setting(bm25, "k1", 10, ranking.k1);
+  read_setting(bm25, "b", 1, ranking.b);
+  read_setting(bm25, "heading_weight", 10, ranking.heading_weight);
+}
+
 // Takes what the request says about the store itself; what it does not say stays.
 void read_store_fields(const JsonNode& root, storage::VectorStoreRecord& store) {
   if (auto name = root["name"].optional_string(kNameCharsMax)) store.name = std::move(*name);
   if (auto text = root["description"].optional_string(kDescriptionCharsMax)) store.description = std::move(*text);
   if (root["metadata"].present()) store.metadata = read_metadata(root["metadata"]);
   if (root["expires_after"].present()) store.expires_after_days = read_expiry(root["expires_after"]);
+  read_ranking(root["ragtime"], store.ranking);
 }
 
 struct CreateStore {
@@ -49,15 +65,6 @@ Result<CreateStore> read_create(const Environment& env, const RequestContext& co
   create.files = read_file_ids(root);
   RAGTIME_TRY_DONE(document.status());
   return create;
-}
-
-Task<Result<storage::VectorStoreRecord>> write_update(Environment& env, storage::VectorStoreRecord store,
-                                                      RequestContext& context) {
-  const auto update = [&]() -> Result<storage::VectorStoreRecord> {
-    RAGTIME_TRY_DONE(env.database.update_store(store));
-    return env.database.get_store(store.tenant, store.id);
-  };
-  co_return co_await env.blocking.run(context, update);
 }
 
 void log_leftover(Environment& env, const std::string& store_id, const Error& error) {
@@ -115,7 +122,7 @@ Task<Result<http::Response>> update_vector_store(Environment& env, http::Request
   const json::value* expiry = document.object().if_contains("expires_after");
   if (expiry && expiry->is_null()) store.expires_after_days.reset();
   RAGTIME_CO_TRY_DONE(document.status());
-  RAGTIME_CO_TRY(const auto updated, co_await write_update(env, std::move(store), context));
+  RAGTIME_CO_TRY(const auto updated, co_await env.engine.update_store(std::move(store), context));
   co_return json_reply(vector_store_object(updated, env.clock.unix_seconds()));
 }
 

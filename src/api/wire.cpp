@@ -112,6 +112,20 @@ json::object file_object(const storage::FileRecord& file) {
           {"sha256", file.sha256}};
 }
 
+namespace {
+
+json::value number_or_null(const std::optional<double>& number) {
+  return number ? json::value(*number) : json::value(nullptr);
+}
+
+json::object ranking_object(const storage::RankingSettings& ranking) {
+  return {{"k1", number_or_null(ranking.k1)},
+          {"b", number_or_null(ranking.b)},
+          {"heading_weight", number_or_null(ranking.heading_weight)}};
+}
+
+}  // namespace
+
 json::object vector_store_object(const storage::VectorStoreRecord& store, std::int64_t now) {
   json::object object{{"id", store.id},
                       {"object", "vector_store"},
@@ -126,6 +140,7 @@ json::object vector_store_object(const storage::VectorStoreRecord& store, std::i
                       {"embedding_model", text_or_null(store.embedding_model)}};
   object["file_counts"] = counts_object(store.file_counts);
   object["metadata"] = metadata_object(store.metadata);
+  object["ragtime"] = json::object{{"bm25", ranking_object(store.ranking)}};
   if (store.expires_after_days) {
     object["expires_after"] = json::object{{"anchor", "last_active_at"}, {"days", *store.expires_after_days}};
   }

@@ -160,6 +160,10 @@ class Engine {
   // Deletes a file everywhere.
   virtual Task<Result<void>> remove_file(std::string tenant, std::string file_id, RequestContext& context) = 0;
   virtual Task<Result<void>> remove_store(std::string tenant, std::string store_id, RequestContext& context) = 0;
+  // Writes what clients may change of a store; a new ranking acts on searches that begin later, and indexes nothing
+  // anew. Returns the store as it is then.
+  virtual Task<Result<storage::VectorStoreRecord>> update_store(storage::VectorStoreRecord record,
+                                                                RequestContext& context) = 0;
   virtual Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                             Attributes attributes, RequestContext& context) = 0;
 

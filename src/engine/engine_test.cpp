@@ -833,6 +833,33 @@ TEST_F(EngineTest, UserWordsChangeTheRankingAtOnce) {
   EXPECT_THAT(files_with("mate book"), ElementsAre("file-others", "file-laptop"));
 }
 
+TEST_F(EngineTest, RankingOfAStoreChangesAtOnceAndStays) {
+  put(path_put("file-long", "apple apple pear plum fig lime kiwi date one two three four"));
+  put(path_put("file-short", "apple pear"));
+  put(path_put("file-none", "nothing of that"));
+  const auto change = [&](storage::RankingSettings ranking) {
+    auto store = database_->get_store("acme", "vs_1").value();
+    store.ranking = ranking;
+    const auto updated = async::sync_wait(engine_->update_store(store, *context()));
+    ASSERT_TRUE(updated.has_value());
+    EXPECT_EQ(updated->ranking, ranking);
+  };
+  change({.k1 = 2.0, .b = 0.0, .heading_weight = std::nullopt});
+  EXPECT_THAT(files_with("apple"), ElementsAre("file-long", "file-short"));
+  change({.k1 = 1.2, .b = 1.0, .heading_weight = std::nullopt});
+  EXPECT_THAT(files_with("apple"), ElementsAre("file-short", "file-long"));
+  change({.k1 = 2.0, .b = 0.0, .heading_weight = std::nullopt});
+  put(path_put("file-later", "apple apple apple"));
+  EXPECT_THAT(files_with("apple"), ElementsAre("file-later", "file-long", "file-short"));
+  open(&embedder_);
+  EXPECT_THAT(files_with("apple"), ElementsAre("file-later", "file-long", "file-short"));
+  auto foreign = database_->get_store("acme", "vs_1").value();
+  foreign.tenant = "other";
+  const auto refused = async::sync_wait(engine_->update_store(foreign, *context("other")));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+}
+
 TEST_F(EngineTest, UserWordsMayChangeDuringSearches) {
   put(path_put("file-1", "the mate book"));
   std::atomic<bool> done = false;

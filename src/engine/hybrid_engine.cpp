@@ -27,12 +27,21 @@ HybridEngine::StorePointer HybridEngine::find_store(std::string_view id) const {
   return found == stores_.end() ? nullptr : found->second;
 }
 
+index::LexicalOptions HybridEngine::lexical_options(const storage::VectorStoreRecord& record) const {
+  index::LexicalOptions options = config_.index.lexical;
+  const storage::RankingSettings& ranking = record.ranking;
+  if (ranking.k1) options.k1 = static_cast<float>(*ranking.k1);
+  if (ranking.b) options.b = static_cast<float>(*ranking.b);
+  if (ranking.heading_weight) options.heading_weight = static_cast<float>(*ranking.heading_weight);
+  return options;
+}
+
 HybridEngine::StorePointer HybridEngine::add_store(const storage::VectorStoreRecord& record) {
   std::unique_lock lock(stores_mutex_);
   auto& store = stores_[record.id];
   if (store) return store;
   StoreIndexOptions options;
-  options.lexical = config_.index.lexical;
+  options.lexical = lexical_options(record);
   options.vectors = config_.index.vectors;
   options.merge_changes = config_.index.merge_changes;
   store = std::make_shared<StoreIndex>(record.id, record.tenant, options);
@@ -102,6 +111,17 @@ Task<Result<void>> HybridEngine::remove_store(std::string tenant, std::string st
   });
 }
 
+Task<Result<storage::VectorStoreRecord>> HybridEngine::update_store(storage::VectorStoreRecord record,
+                                                                    RequestContext& context) {
+  co_return co_await blocking_.run(context, [&]() -> Result<storage::VectorStoreRecord> {
+    std::unique_lock alone(mutations_);  // So that index and database see changes of a store in one order.
+    RAGTIME_TRY_DONE(database_.update_store(record));
+    RAGTIME_TRY(auto updated, database_.get_store(record.tenant, record.id));
+    if (const auto store = find_store(record.id)) store->set_lexical(lexical_options(updated));
+    return updated;
+  });
+}
+
 Task<Result<void>> HybridEngine::set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                                 Attributes attributes, RequestContext& context) {
   co_return co_await blocking_.run(context, [&]() -> Result<void> {
@@ -118,7 +138,6 @@ IndexMaintenanceConfig HybridEngine::maintenance_config(const IndexConfig& confi
   IndexMaintenanceConfig result;
   result.directory = config.directory;
   result.snapshot_chunks = config.snapshot_chunks;
-  result.lexical = config.lexical;
   return result;
 }
 

@@ -2,7 +2,7 @@
 //
 // Locks, in the order in which they are taken; all are held by pool threads only, never across a co_await:
 // 1. mutations_: shared by every change of a document from before its commit until it is in the index; exclusive for
-//    deleting a store, and for a search that must see database and index agree.
+//    deleting a store or changing its settings, and for a search that must see database and index agree.
 // 2. one of file_locks_ per file that a change touches, so that changes of a file happen in one order everywhere,
 //    while those of different files share the database's commits.
 // 3. stores_mutex_, and each StoreIndex's own.
@@ -55,6 +55,8 @@ class HybridEngine final : public Engine {
                                      RequestContext& context) override;
   Task<Result<void>> remove_file(std::string tenant, std::string file_id, RequestContext& context) override;
   Task<Result<void>> remove_store(std::string tenant, std::string store_id, RequestContext& context) override;
+  Task<Result<storage::VectorStoreRecord>> update_store(storage::VectorStoreRecord record,
+                                                        RequestContext& context) override;
   Task<Result<void>> set_attributes(std::string tenant, std::string store_id, std::string file_id,
                                     Attributes attributes, RequestContext& context) override;
   Task<Result<SearchResults>> search(SearchRequest request, RequestContext& context) override;
@@ -83,6 +85,8 @@ class HybridEngine final : public Engine {
   // Stores. Blocking: pool threads only.
   StorePointer find_store(std::string_view id) const;
   StorePointer add_store(const storage::VectorStoreRecord& record);
+  // The store's own, and the configured ones for the rest.
+  index::LexicalOptions lexical_options(const storage::VectorStoreRecord& record) const;
   // not_found also for another tenant's. Call with mutations_ shared, unless the database is not needed.
   Result<StorePointer> resolve_store(const std::string& tenant, const std::string& id);
   std::vector<std::unique_lock<std::mutex>> lock_files(const std::string& first, const std::string& second = {});

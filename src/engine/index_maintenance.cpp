@@ -95,7 +95,7 @@ void IndexMaintenance::set_size(const std::string& store_id, double vectors, dou
 }
 
 void IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
-  const auto saved = snapshot_of(store).save(merged, config_.lexical);
+  const auto saved = snapshot_of(store).save(merged);
   if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
   if (snapshots_ != nullptr) (saved.has_error() ? snapshot_failures_ : snapshots_)->add();
 }
@@ -132,7 +132,7 @@ std::optional<index::LexicalIndex> IndexMaintenance::load_lexical(const StoreInd
                                                                   std::int64_t newest_chunk_id) const {
   if (config_.directory.empty()) return std::nullopt;
   return snapshot_of(store).load_lexical(
-      config_.lexical, newest_chunk_id,
+      store.lexical_options(), newest_chunk_id,
       [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); });
 }
 

@@ -26,7 +26,6 @@ namespace ragtime::engine {
 struct IndexMaintenanceConfig {
   std::filesystem::path directory;  // Of all snapshots; empty: none are written.
   std::size_t snapshot_chunks = 0;  // Stores with fewer chunks are rebuilt from their rows at start.
-  index::LexicalOptions lexical;
 };
 
 class IndexMaintenance {

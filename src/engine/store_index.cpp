@@ -109,7 +109,11 @@ IndexReport StoreView::report() const {
 }
 
 StoreIndex::StoreIndex(std::string id, std::string tenant, StoreIndexOptions options)
-    : id_(std::move(id)), tenant_(std::move(tenant)), options_(options), lexical_(options.lexical) {
+    : id_(std::move(id)),
+      tenant_(std::move(tenant)),
+      options_(options),
+      lexical_options_(options.lexical),
+      lexical_(options.lexical) {
   publish_locked(true);
 }
 
@@ -141,6 +145,19 @@ void StoreIndex::set_embedding(const std::string& model, std::size_t dimensions)
   embedding_model_ = model;
   vectors_ = std::make_shared<index::VectorIndex>(dimensions, options_.vectors);
   publish_locked(false);
+}
+
+void StoreIndex::set_lexical(const index::LexicalOptions& options) {
+  const std::lock_guard lock(writer_);
+  if (options == lexical_options_) return;
+  lexical_options_ = options;
+  lexical_.set_options(options);
+  publish_locked(false);
+}
+
+index::LexicalOptions StoreIndex::lexical_options() const {
+  const std::lock_guard lock(writer_);
+  return lexical_options_;
 }
 
 bool StoreIndex::has_vectors_of(std::string_view model, std::size_t dimensions) const {
@@ -212,7 +229,10 @@ MissingChunks StoreIndex::restore(std::vector<storage::DocumentChunks> documents
     if (document.embedded) append(embedded, document.chunks.first, document.chunks.last);
     documents_.put(entry_of(std::move(document)));
   }
-  if (lexical) lexical_ = std::move(*lexical);
+  if (lexical) {
+    lexical_ = std::move(*lexical);
+    lexical_.set_options(lexical_options_);
+  }
   MissingChunks missing;
   missing.lexical = lacking(lexical_.base_ids(), all);
   lexical_.apply(outside(lexical_.base_ids(), all), {});

@@ -97,6 +97,9 @@ class StoreIndex {
   // The model of the vectors. Changing it drops all vectors: the database allows that only when there are none.
   void set_embedding(const std::string& model, std::size_t dimensions);
   std::string embedding_model() const { return view()->embedding_model(); }
+  // Searches that begin later rank by these; nothing is indexed anew.
+  void set_lexical(const index::LexicalOptions& options);
+  index::LexicalOptions lexical_options() const;
   bool has_vectors_of(std::string_view model, std::size_t dimensions) const;
   std::size_t chunks() const { return view()->chunks(); }
   std::size_t vectors() const { return view()->vectors(); }
@@ -138,7 +141,8 @@ class StoreIndex {
   const std::string tenant_;
   const StoreIndexOptions options_;
 
-  std::mutex writer_;  // Guards what follows, up to view_mutex_.
+  mutable std::mutex writer_;  // Guards what follows, up to view_mutex_.
+  index::LexicalOptions lexical_options_;
   std::string embedding_model_;
   index::LexicalIndex lexical_;
   std::shared_ptr<index::VectorIndex> vectors_;  // Null without a model. Shared with a merge that may outlive it here.

@@ -71,9 +71,9 @@ std::optional<Index> believed(Result<Index> loaded, const std::filesystem::path&
 StoreSnapshot::StoreSnapshot(std::filesystem::path directory, std::string store_id)
     : directory_(std::move(directory)), store_id_(std::move(store_id)) {}
 
-std::string StoreSnapshot::lexical_origin(const index::LexicalOptions& options) const {
-  return "store=" + store_id_ + "\nanalysis=" + analysis_fingerprint() + "\nk1=" + std::to_string(options.k1) +
-         "\nb=" + std::to_string(options.b) + "\nheading_weight=" + std::to_string(options.heading_weight);
+// What depends on the options of the ranking is made when it is loaded.
+std::string StoreSnapshot::lexical_origin() const {
+  return "store=" + store_id_ + "\nanalysis=" + analysis_fingerprint();
 }
 
 // Vectors are those of the rows, which never change under an id.
@@ -81,11 +81,11 @@ std::string StoreSnapshot::vector_origin(std::string_view model, std::size_t dim
   return "store=" + store_id_ + "\nmodel=" + std::string(model) + "\ndimensions=" + std::to_string(dimensions);
 }
 
-Result<void> StoreSnapshot::save(const MergedBases& bases, const index::LexicalOptions& options) const {
+Result<void> StoreSnapshot::save(const MergedBases& bases) const {
   RAGTIME_TRY_DONE(create_private(directory_.parent_path()));
   RAGTIME_TRY_DONE(create_private(directory_));
   if (bases.lexical) {
-    RAGTIME_TRY_DONE(write_file(lexical_file(), lexical_origin(options), [&](index::SnapshotWriter& writer) {
+    RAGTIME_TRY_DONE(write_file(lexical_file(), lexical_origin(), [&](index::SnapshotWriter& writer) {
       index::LexicalIndex::save_base(writer, *bases.lexical);
     }));
   }
@@ -99,7 +99,7 @@ std::optional<index::LexicalIndex> StoreSnapshot::load_lexical(const index::Lexi
                                                                const Report& report) const {
   const auto load = [&](const index::SnapshotReader& reader) { return index::LexicalIndex::load(reader, options); };
   const auto file = lexical_file();
-  return believed(read_file<index::LexicalIndex>(file, lexical_origin(options), newest_chunk_id, load), file, report);
+  return believed(read_file<index::LexicalIndex>(file, lexical_origin(), newest_chunk_id, load), file, report);
 }
 
 std::optional<index::VectorIndex> StoreSnapshot::load_vectors(const std::string& model, std::size_t dimensions,

@@ -1,7 +1,7 @@
 // StoreSnapshot: the bases of a store's indexes on disk, so that a start need not read what they hold.
 //
 // `lexical.snapshot` and `vectors.snapshot` in a directory of the store's, mode 0700. Each says in its column "origin"
-// what it was made from: the store, and the analysis and options of the terms or the model of the vectors. One that is
+// what it was made from: the store, and the analysis of the terms or the model of the vectors. One that is
 // damaged, of anything else, or newer than the database, is reported, deleted and never used: the rows have everything.
 // Thread safety: one thread at a time.
 #pragma once
@@ -29,7 +29,7 @@ class StoreSnapshot {
   StoreSnapshot(std::filesystem::path directory, std::string store_id);
 
   // Writes what is there. Errors: unavailable (disk), naming the file.
-  Result<void> save(const MergedBases& bases, const index::LexicalOptions& options) const;
+  Result<void> save(const MergedBases& bases) const;
 
   // Nothing when there is none to be used. `newest_chunk_id`: see Database.
   std::optional<index::LexicalIndex> load_lexical(const index::LexicalOptions& options, std::int64_t newest_chunk_id,
@@ -44,7 +44,7 @@ class StoreSnapshot {
  private:
   std::filesystem::path lexical_file() const { return directory_ / "lexical.snapshot"; }
   std::filesystem::path vector_file() const { return directory_ / "vectors.snapshot"; }
-  std::string lexical_origin(const index::LexicalOptions& options) const;
+  std::string lexical_origin() const;
   std::string vector_origin(std::string_view model, std::size_t dimensions) const;
 
   std::filesystem::path directory_;

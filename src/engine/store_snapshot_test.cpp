@@ -105,7 +105,7 @@ class StoreSnapshotTest : public ::testing::Test {
     options.merge_changes = 1;
     const auto merged = rows_.index({}, {}, options)->merge();
     ASSERT_TRUE(merged.lexical && merged.vectors);
-    ASSERT_TRUE(snapshot_.save(merged, {}).has_value());
+    ASSERT_TRUE(snapshot_.save(merged).has_value());
   }
 
   // As a start does it.
@@ -191,17 +191,26 @@ TEST_F(StoreSnapshotTest, AnotherStoresIsNotUsed) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
-TEST_F(StoreSnapshotTest, OtherModelsAndOptionsAreNotUsed) {
+TEST_F(StoreSnapshotTest, OtherModelsAreNotUsed) {
   int reports = 0;
   const auto report = [&](const std::filesystem::path&, const Error&) { ++reports; };
   save();
   EXPECT_FALSE(snapshot_.load_vectors("n", kDimensions, {}, kNewest, report).has_value());
   save();
   EXPECT_FALSE(snapshot_.load_vectors("m", kDimensions + 1, {}, kNewest, report).has_value());
+  EXPECT_EQ(reports, 2);
+}
+
+TEST_F(StoreSnapshotTest, HoldsForAnyRanking) {
+  save();
   index::LexicalOptions options;
   options.k1 = 1.5f;
-  EXPECT_FALSE(snapshot_.load_lexical(options, kNewest, report).has_value());
-  EXPECT_EQ(reports, 3);
+  options.b = 0.9f;
+  StoreIndexOptions store_options;
+  store_options.lexical = options;
+  auto lexical = snapshot_.load_lexical(options, kNewest, [](const auto&, const Error&) { FAIL(); });
+  ASSERT_TRUE(lexical.has_value());
+  expect_same(*rows_.index(std::move(lexical), {}, store_options), *rows_.index({}, {}, store_options));
 }
 
 TEST_F(StoreSnapshotTest, NewerThanTheDatabaseIsNotUsed) {

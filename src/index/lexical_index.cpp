@@ -32,6 +32,7 @@ struct LexicalIndex::State {
   void drop_merged(std::uint64_t merged);
   std::vector<bool> unchanged(const LexicalSegment& base) const;
   void set_base(std::shared_ptr<const LexicalSegment> base, const std::vector<bool>& is_living);
+  std::shared_ptr<const LexicalSegment> with_options(std::shared_ptr<const LexicalSegment> segment) const;
   void publish();
 
   std::size_t first_recent() const { return has_base ? 1 : 0; }
@@ -135,6 +136,12 @@ void LexicalIndex::State::set_base(std::shared_ptr<const LexicalSegment> base, c
   has_base = true;
 }
 
+std::shared_ptr<const LexicalSegment> LexicalIndex::State::with_options(
+    std::shared_ptr<const LexicalSegment> segment) const {
+  if (segment->options() == options) return segment;
+  return std::make_shared<const LexicalSegment>(*segment, options);
+}
+
 void LexicalIndex::State::publish() {
   fresh.clear();
   auto view = std::make_shared<const PartsView>(options, parts, sequence, has_base);
@@ -164,6 +171,12 @@ std::shared_ptr<const LexicalView> LexicalIndex::view() const {
   return state_->published;
 }
 
+void LexicalIndex::set_options(const LexicalOptions& options) {
+  state_->options = options;
+  for (LexicalPart& part : state_->parts) part.segment = state_->with_options(std::move(part.segment));
+  state_->publish();
+}
+
 bool LexicalIndex::merge_due() const {
   const LexicalIndexReport report = view()->report();
   return report.recent + report.removed > std::max(kMergeChangesMin, report.chunks / kMergeShare);
@@ -174,7 +187,7 @@ std::shared_ptr<const LexicalSegment> LexicalIndex::merge(const LexicalView& vie
   const auto& parts = parts_view.parts();
   const bool is_one_clean = parts.size() == 1 && parts[0].removed() == 0;
   if (is_one_clean && parts[0].segment->sequence() == parts_view.sequence()) return parts[0].segment;
-  return merge_parts(parts, state_->options, parts_view.sequence(), false);
+  return merge_parts(parts, parts_view.options(), parts_view.sequence(), false);
 }
 
 void LexicalIndex::adopt(std::shared_ptr<const LexicalSegment> base) {
@@ -182,7 +195,7 @@ void LexicalIndex::adopt(std::shared_ptr<const LexicalSegment> base) {
   if (state.has_base && base->sequence() < state.base_sequence) return;  // A later merge was faster.
   const auto unchanged = state.unchanged(*base);
   state.drop_merged(base->sequence());
-  state.set_base(std::move(base), unchanged);
+  state.set_base(state.with_options(std::move(base)), unchanged);
   state.join_recent();
   state.publish();
 }

@@ -35,6 +35,8 @@ struct LexicalOptions {
   // titles (nDCG@10 of cranfield .498 against .485, squad-dev .8720, .8718, cmrc2018 .9881, .9878); 3 loses on
   // squad-dev.
   float heading_weight = 2.0f;
+
+  bool operator==(const LexicalOptions&) const = default;
 };
 
 struct LexicalQuery {
@@ -84,6 +86,9 @@ class LexicalIndex {
   void apply(std::span<const ChunkId> removed, std::span<const Addition> added);
 
   std::shared_ptr<const LexicalView> view() const;
+
+  // Scores from the next view() on. Goes over all postings once, but indexes nothing anew.
+  void set_options(const LexicalOptions& options);
 
   bool merge_due() const;
   // Builds a new base out of `view`. Long, on the caller's thread.

@@ -283,6 +283,28 @@ TEST(LexicalIndex, FrequentTermsOfManyFrequencies) {
   }
 }
 
+TEST(LexicalIndex, OptionsChangeWithoutIndexingAnew) {
+  std::mt19937 random(23);
+  Chunks chunks;
+  for (ChunkId id = 0; id < 900; ++id) chunks[id] = random_fields(random);
+  auto index = index_of(chunks);
+  merge(index);
+  const LexicalOptions other{.k1 = 1.7f, .b = 0.9f, .heading_weight = 0.5f};
+  const auto before = index.view();
+  const auto merged = index.merge(*before);  // With the options of its view.
+  chunks[1'000] = random_fields(random);
+  index.apply({}, additions_of({{1'000, chunks[1'000]}}));
+  index.set_options(other);
+  const Terms terms = random_terms(random, 6);
+  expect_plain_scores(*index.view(), chunks, terms, 30, other);
+  index.adopt(merged);
+  expect_plain_scores(*index.view(), chunks, terms, 30, other);
+  merge(index);
+  expect_plain_scores(*index.view(), chunks, terms, 30, other);
+  chunks.erase(1'000);
+  expect_plain_scores(*before, chunks, terms, 30, {});
+}
+
 TEST(LexicalIndex, QueriesOfHundredsOfTerms) {
   std::mt19937 random(11);
   Chunks chunks;

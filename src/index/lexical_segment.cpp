@@ -38,12 +38,15 @@ void decode_tail(const std::uint8_t* bytes, std::uint32_t before, PostingBlock& 
   std::fill(into.ordinals + into.size, into.ordinals + kPostingsBlock, ~std::uint32_t{0});
 }
 
-// False when a code is too large for a mark of one byte.
-bool mark_block(const PostingBlock& block, std::uint8_t* column) {
-  for (std::size_t i = 0; i < block.size; ++i) {
-    column[block.ordinals[i]] = static_cast<std::uint8_t>(block.codes[i] + 1);
-  }
-  return *std::max_element(block.codes, block.codes + block.size) <= kColumnCodeMax;
+// Without saturations.
+PostingList list_of(const LexicalColumns& columns, TermId term) {
+  const TermEntry& entry = columns.terms[term];
+  PostingList list{.bytes = columns.postings.data() + entry.begin, .count = entry.count};
+  list.blocks = (list.count + kPostingsBlock - 1) / kPostingsBlock;
+  if (list.blocks < 2) return list;
+  list.lasts = columns.block_lasts.data() + entry.block;
+  list.begins = columns.block_begins.data() + entry.block;
+  return list;
 }
 
 }  // namespace
@@ -59,102 +62,126 @@ void decode_block(const PostingsKernels& kernels, const PostingList& list, std::
   kernels.unpack(bytes + 2 + gap_bits * kPostingsBlock / 8, bytes[1], into.codes);
 }
 
-void LexicalSegment::compute_saturations(const LexicalOptions& options) {
-  const PostingScore by{.frequencies = frequencies_.data(),
-                        .lengths = columns_.lengths.data(),
-                        .weight = 1,
-                        .norm_base = norm_base(options),
-                        .norm_slope = options.k1 * options.b / average_length_};
-  const PostingsKernels& kernels = best_postings_kernels();
-  saturations_.assign(columns_.terms.size(), 0);
-  const auto dense = [&](const TermEntry& term) { return is_dense(term.count); };
-  const auto columns = std::count_if(columns_.terms.begin(), columns_.terms.end(), dense);
-  marks_.reserve(static_cast<std::size_t>(columns) * (size() + kColumnPadding));
-  block_saturations_.assign(columns_.block_lasts.size(), 0);
+bool LexicalSegment::Shared::is_dense(std::size_t count) const {
+  return columns.ids.size() >= kDenseChunksMin && count * kDenseShare >= columns.ids.size();
+}
+
+const std::uint8_t* LexicalSegment::Shared::column(TermId term) const {
+  const auto found = std::lower_bound(dense_terms.begin(), dense_terms.end(), term);
+  if (found == dense_terms.end() || *found != term) return nullptr;
+  return marks.data() + static_cast<std::size_t>(found - dense_terms.begin()) * (columns.ids.size() + kColumnPadding);
+}
+
+// False when a code is too large for a mark of one byte.
+bool LexicalSegment::Shared::fill_column(TermId term, std::uint8_t* into) const {
+  const PostingList list = list_of(columns, term);
   PostingBlock decoded;
-  float scores[kPostingsBlock];
-  for (TermId term = 0; term < columns_.terms.size(); ++term) {
-    const PostingList list = postings(term);
-    bool fits = true;
-    std::uint8_t* const column = is_dense(list.count) ? add_column(term) : nullptr;
-    for (std::size_t block = 0; block < list.blocks; ++block) {
-      decode_block(kernels, list, block, decoded);
-      kernels.score(decoded.ordinals, decoded.codes, decoded.size, by, scores);
-      if (column != nullptr) fits = mark_block(decoded, column) && fits;
-      const float largest = *std::max_element(scores, scores + decoded.size);
-      if (list.blocks > 1) block_saturations_[columns_.terms[term].block + block] = largest;
-      saturations_[term] = std::max(saturations_[term], largest);
+  std::uint32_t largest = 0;
+  for (std::size_t block = 0; block < list.blocks; ++block) {
+    decode_block(best_postings_kernels(), list, block, decoded);
+    for (std::size_t i = 0; i < decoded.size; ++i) {
+      into[decoded.ordinals[i]] = static_cast<std::uint8_t>(decoded.codes[i] + 1);
+      largest = std::max(largest, decoded.codes[i]);
     }
-    if (!fits) drop_column();
+  }
+  return largest <= kColumnCodeMax;
+}
+
+void LexicalSegment::Shared::make_columns() {
+  const auto dense = [&](const TermEntry& term) { return is_dense(term.count); };
+  const std::size_t stride = columns.ids.size() + kColumnPadding;
+  const auto count = std::count_if(columns.terms.begin(), columns.terms.end(), dense);
+  marks.reserve(static_cast<std::size_t>(count) * stride);
+  for (TermId term = 0; term < columns.terms.size(); ++term) {
+    if (!dense(columns.terms[term])) continue;
+    marks.resize(marks.size() + stride);
+    if (fill_column(term, marks.data() + marks.size() - stride)) {
+      dense_terms.push_back(term);
+    } else {
+      marks.resize(marks.size() - stride);
+    }
   }
 }
 
-bool LexicalSegment::is_dense(std::size_t count) const {
-  return size() >= kDenseChunksMin && count * kDenseShare >= size();
-}
-
-std::uint8_t* LexicalSegment::add_column(TermId term) {
-  dense_terms_.push_back(term);
-  marks_.resize(marks_.size() + size() + kColumnPadding);
-  return marks_.data() + marks_.size() - size() - kColumnPadding;
-}
-
-void LexicalSegment::drop_column() {
-  dense_terms_.pop_back();
-  marks_.resize(marks_.size() - size() - kColumnPadding);
-}
-
-const std::uint8_t* LexicalSegment::column(TermId term) const {
-  const auto found = std::lower_bound(dense_terms_.begin(), dense_terms_.end(), term);
-  if (found == dense_terms_.end() || *found != term) return nullptr;
-  return marks_.data() + static_cast<std::size_t>(found - dense_terms_.begin()) * (size() + kColumnPadding);
+void LexicalSegment::compute_saturations() {
+  const LexicalColumns& columns = shared_->columns;
+  const PostingScore by{.frequencies = frequencies_.data(),
+                        .lengths = columns.lengths.data(),
+                        .weight = 1,
+                        .norm_base = norm_base(options_),
+                        .norm_slope = options_.k1 * options_.b / average_length()};
+  const PostingsKernels& kernels = best_postings_kernels();
+  saturations_.assign(columns.terms.size(), 0);
+  block_saturations_.assign(columns.block_lasts.size(), 0);
+  PostingBlock decoded;
+  float scores[kPostingsBlock];
+  for (TermId term = 0; term < columns.terms.size(); ++term) {
+    const PostingList list = list_of(columns, term);
+    for (std::size_t block = 0; block < list.blocks; ++block) {
+      decode_block(kernels, list, block, decoded);
+      kernels.score(decoded.ordinals, decoded.codes, decoded.size, by, scores);
+      const float largest = *std::max_element(scores, scores + decoded.size);
+      if (list.blocks > 1) block_saturations_[columns.terms[term].block + block] = largest;
+      saturations_[term] = std::max(saturations_[term], largest);
+    }
+  }
 }
 
 LexicalSegment::LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
                                std::vector<std::uint64_t> sequences)
-    : columns_(std::move(columns)),
-      terms_(std::move(columns_.term_text), std::move(columns_.term_ends)),
-      heading_weight_(options.heading_weight),
-      frequencies_(frequencies_of(columns_.frequencies, options.heading_weight)),
-      length_sum_(std::accumulate(columns_.lengths.begin(), columns_.lengths.end(), std::uint64_t{0})),
-      average_length_(static_cast<float>(length_sum_) / static_cast<float>(std::max<std::size_t>(size(), 1))),
-      sequence_(sequence),
-      sequences_(std::move(sequences)) {
-  compute_saturations(options);
+    : options_(options), frequencies_(frequencies_of(columns.frequencies, options.heading_weight)) {
+  auto shared = std::make_shared<Shared>();
+  shared->terms = TermTable(std::move(columns.term_text), std::move(columns.term_ends));
+  shared->columns = std::move(columns);
+  const auto& lengths = shared->columns.lengths;
+  shared->length_sum = std::accumulate(lengths.begin(), lengths.end(), std::uint64_t{0});
+  shared->average_length =
+      static_cast<float>(shared->length_sum) / static_cast<float>(std::max<std::size_t>(lengths.size(), 1));
+  shared->sequence = sequence;
+  shared->sequences = std::move(sequences);
+  shared->make_columns();
+  shared_ = std::move(shared);
+  compute_saturations();
+}
+
+LexicalSegment::LexicalSegment(const LexicalSegment& other, const LexicalOptions& options)
+    : shared_(other.shared_),
+      options_(options),
+      frequencies_(frequencies_of(shared_->columns.frequencies, options.heading_weight)) {
+  compute_saturations();
 }
 
 std::optional<Ordinal> LexicalSegment::find(ChunkId id) const {
-  const auto found = std::lower_bound(columns_.ids.begin(), columns_.ids.end(), id);
-  if (found == columns_.ids.end() || *found != id) return std::nullopt;
-  return static_cast<Ordinal>(found - columns_.ids.begin());
+  const auto& ids = shared_->columns.ids;
+  const auto found = std::lower_bound(ids.begin(), ids.end(), id);
+  if (found == ids.end() || *found != id) return std::nullopt;
+  return static_cast<Ordinal>(found - ids.begin());
 }
 
 void LexicalSegment::read_forward(Ordinal chunk, ForwardList& into) const {
-  const std::uint8_t* bytes = columns_.forward.data() + (chunk == 0 ? 0 : columns_.forward_ends[chunk - 1]);
+  const LexicalColumns& columns = shared_->columns;
+  const std::uint8_t* bytes = columns.forward.data() + (chunk == 0 ? 0 : columns.forward_ends[chunk - 1]);
   into.headings = read_varint(bytes);
-  into.terms.resize(columns_.lengths[chunk]);
+  into.terms.resize(columns.lengths[chunk]);
   for (TermId& term : into.terms) term = read_varint(bytes);
 }
 
 PostingList LexicalSegment::postings(TermId term) const {
-  const TermEntry& entry = columns_.terms[term];
-  PostingList list{.bytes = columns_.postings.data() + entry.begin, .count = entry.count};
+  PostingList list = list_of(shared_->columns, term);
   list.saturation = saturations_[term];
-  list.blocks = (list.count + kPostingsBlock - 1) / kPostingsBlock;
   if (list.blocks < 2) return list;
-  list.lasts = columns_.block_lasts.data() + entry.block;
-  list.begins = columns_.block_begins.data() + entry.block;
-  list.saturations = block_saturations_.data() + entry.block;
-  if (is_dense(list.count)) list.marks = column(term);
+  list.saturations = block_saturations_.data() + shared_->columns.terms[term].block;
+  if (shared_->is_dense(list.count)) list.marks = shared_->column(term);
   return list;
 }
 
 std::size_t LexicalSegment::bytes() const {
-  const LexicalColumns& c = columns_;
+  const LexicalColumns& c = shared_->columns;
   return bytes_of(c.ids) + bytes_of(c.lengths) + bytes_of(c.forward_ends) + bytes_of(c.forward) +
          bytes_of(c.frequencies) + bytes_of(c.terms) + bytes_of(saturations_) + bytes_of(c.postings) +
-         bytes_of(c.block_lasts) + bytes_of(c.block_begins) + bytes_of(block_saturations_) + terms_.bytes() +
-         bytes_of(frequencies_) + bytes_of(sequences_) + bytes_of(dense_terms_) + bytes_of(marks_);
+         bytes_of(c.block_lasts) + bytes_of(c.block_begins) + bytes_of(block_saturations_) + terms().bytes() +
+         bytes_of(frequencies_) + bytes_of(shared_->sequences) + bytes_of(shared_->dense_terms) +
+         bytes_of(shared_->marks);
 }
 
 }  // namespace ragtime::index

@@ -4,7 +4,8 @@
 // ordinals with a frequency code each, in blocks of 128: two bytes with the bits per gap and per code, gaps less one,
 // codes (pack_values). The last block, when it is not full, is a sequence of pairs of varints. Lists of more than one
 // block have, for each block, its last ordinal, its beginning and its largest saturation, tf / (tf + norm). Terms that
-// many chunks have also have a column, a mark for every chunk, made in memory from their lists.
+// many chunks have also have a column, a mark for every chunk, made in memory from their lists. What depends on the
+// options of the ranking is made in memory too, so that it can change without the rest, which segments then share.
 // Thread safety: immutable.
 #pragma once
 
@@ -98,24 +99,29 @@ class LexicalSegment {
   // empty when nobody will ask.
   LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
                  std::vector<std::uint64_t> sequences = {});
+  // The same chunks with other options.
+  LexicalSegment(const LexicalSegment& other, const LexicalOptions& options);
 
-  std::size_t size() const { return columns_.ids.size(); }
-  std::span<const ChunkId> ids() const { return columns_.ids; }
+  std::size_t size() const { return shared_->columns.ids.size(); }
+  std::span<const ChunkId> ids() const { return shared_->columns.ids; }
+  const LexicalOptions& options() const { return options_; }
   std::optional<Ordinal> find(ChunkId id) const;
-  std::uint64_t length_sum() const { return length_sum_; }
-  std::span<const std::uint32_t> lengths() const { return columns_.lengths; }
+  std::uint64_t length_sum() const { return shared_->length_sum; }
+  std::span<const std::uint32_t> lengths() const { return shared_->columns.lengths; }
   void read_forward(Ordinal chunk, ForwardList& into) const;
 
-  const TermTable& terms() const { return terms_; }
+  const TermTable& terms() const { return shared_->terms; }
   PostingList postings(TermId term) const;
-  std::size_t count(TermId term) const { return columns_.terms[term].count; }  // Of its postings.
+  std::size_t count(TermId term) const { return shared_->columns.terms[term].count; }  // Of its postings.
   // tf by mark, body + heading_weight · heading; zeros behind.
   std::span<const float> frequencies() const { return frequencies_; }
-  float frequency(FieldCounts counts) const { return weighted_frequency(counts, heading_weight_); }
-  float average_length() const { return average_length_; }
+  float frequency(FieldCounts counts) const { return weighted_frequency(counts, options_.heading_weight); }
+  float average_length() const { return shared_->average_length; }
 
-  std::uint64_t sequence() const { return sequence_; }
-  std::uint64_t sequence_of(Ordinal chunk) const { return sequences_.empty() ? 0 : sequences_[chunk]; }
+  std::uint64_t sequence() const { return shared_->sequence; }
+  std::uint64_t sequence_of(Ordinal chunk) const {
+    return shared_->sequences.empty() ? 0 : shared_->sequences[chunk];
+  }
   std::size_t bytes() const;
 
   void save(SnapshotWriter& writer) const;
@@ -124,25 +130,29 @@ class LexicalSegment {
                                                             const LexicalOptions& options);
 
  private:
-  // And columns.
-  void compute_saturations(const LexicalOptions& options);
-  bool is_dense(std::size_t count) const;
-  std::uint8_t* add_column(TermId term);
-  void drop_column();  // The last one.
-  const std::uint8_t* column(TermId term) const;  // Null: none.
+  struct Shared {
+    const std::uint8_t* column(TermId term) const;  // Null: none.
+    bool is_dense(std::size_t count) const;
+    void make_columns();
+    bool fill_column(TermId term, std::uint8_t* marks) const;
 
-  LexicalColumns columns_;
-  TermTable terms_;
-  float heading_weight_ = 1;
+    LexicalColumns columns;
+    TermTable terms;
+    std::uint64_t length_sum = 0;
+    float average_length = 0;
+    std::vector<TermId> dense_terms;  // Ascending: those with a column.
+    std::vector<std::uint8_t> marks;  // Their columns, one behind the other.
+    std::uint64_t sequence = 0;
+    std::vector<std::uint64_t> sequences;
+  };
+
+  void compute_saturations();
+
+  std::shared_ptr<const Shared> shared_;
+  LexicalOptions options_;
   std::vector<float> frequencies_;
-  std::uint64_t length_sum_ = 0;
-  float average_length_ = 0;
   std::vector<float> saturations_;        // By term number: the largest of the whole list.
   std::vector<float> block_saturations_;  // As block_lasts.
-  std::vector<TermId> dense_terms_;       // Ascending: those with a column.
-  std::vector<std::uint8_t> marks_;       // Their columns, one behind the other.
-  std::uint64_t sequence_ = 0;
-  std::vector<std::uint64_t> sequences_;
 };
 
 inline std::uint32_t read_varint(const std::uint8_t*& bytes) {

@@ -164,14 +164,14 @@ Result<void> check(const LexicalColumns& columns) {
 }  // namespace
 
 void LexicalSegment::save(SnapshotWriter& writer) const {
-  const LexicalColumns& c = columns_;
+  const LexicalColumns& c = shared_->columns;
   writer.column("lexical.ids", std::span(c.ids));
   writer.column("lexical.lengths", std::span(c.lengths));
   writer.column("lexical.forward_ends", std::span(c.forward_ends));
   writer.column("lexical.forward", std::span(c.forward));
   writer.column("lexical.frequencies", std::span(c.frequencies));
-  writer.column("lexical.term_text", std::span(terms_.text()));
-  writer.column("lexical.term_ends", std::span(terms_.ends()));
+  writer.column("lexical.term_text", std::span(terms().text()));
+  writer.column("lexical.term_ends", std::span(terms().ends()));
   writer.column("lexical.terms", std::span(c.terms));
   writer.column("lexical.postings", std::span(c.postings));
   writer.column("lexical.block_lasts", std::span(c.block_lasts));

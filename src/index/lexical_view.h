@@ -26,6 +26,7 @@ class PartsView final : public LexicalView {
 
   const std::vector<LexicalPart>& parts() const { return parts_; }
   std::uint64_t sequence() const { return sequence_; }
+  const LexicalOptions& options() const { return options_; }
   bool has_base() const { return has_base_; }
 
  private:

@@ -35,6 +35,9 @@ class FakeEngine final : public engine::Engine {
     co_return Result<void>();
   }
   Task<Result<void>> remove_file(std::string, std::string, RequestContext&) override { co_return Result<void>(); }
+  Task<Result<storage::VectorStoreRecord>> update_store(storage::VectorStoreRecord record, RequestContext&) override {
+    co_return record;
+  }
   Task<Result<void>> remove_store(std::string, std::string, RequestContext&) override { co_return Result<void>(); }
   Task<Result<void>> set_attributes(std::string, std::string, std::string, Attributes, RequestContext&) override {
     co_return Result<void>();

@@ -304,6 +304,7 @@ TEST_P(DatabaseContract, UpdateWritesOnlyWhatClientsMayChange) {
   changed.last_active_at = 5000;
   changed.created_at = 1;
   changed.embedding_model = "sneaked in";
+  changed.ranking = {.k1 = 1.2, .b = 0.75, .heading_weight = std::nullopt};
   EXPECT_OK(database().update_store(changed));
   const auto read = database().get_store("acme", "vs_1").value();
   EXPECT_EQ(read.name, "new");
@@ -311,6 +312,16 @@ TEST_P(DatabaseContract, UpdateWritesOnlyWhatClientsMayChange) {
   EXPECT_EQ(read.last_active_at, 5000);
   EXPECT_EQ(read.created_at, 2000);
   EXPECT_EQ(read.embedding_model, "");
+  EXPECT_EQ(read.ranking, changed.ranking);
+}
+
+TEST_P(DatabaseContract, AStoreKeepsItsRanking) {
+  auto store = store_record("vs_1");
+  store.ranking = {.k1 = std::nullopt, .b = 0.0, .heading_weight = 3.5};
+  EXPECT_OK(database().insert_store(store));
+  EXPECT_OK(database().insert_store(store_record("vs_2")));
+  EXPECT_EQ(database().get_store("acme", "vs_1").value().ranking, store.ranking);
+  EXPECT_EQ(database().get_store("acme", "vs_2").value().ranking, storage::RankingSettings());
 }
 
 TEST_P(DatabaseContract, EmbeddingModelIsFixedOnceVectorsExist) {

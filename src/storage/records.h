@@ -37,6 +37,15 @@ struct FileCounts {
   std::int64_t total() const { return in_progress + completed + failed + cancelled; }
 };
 
+// How a store ranks by words (BM25); nothing: as configured.
+struct RankingSettings {
+  std::optional<double> k1{};
+  std::optional<double> b{};
+  std::optional<double> heading_weight{};
+
+  bool operator==(const RankingSettings&) const = default;
+};
+
 struct VectorStoreRecord {
   std::string id;  // "vs_…"
   std::string tenant;
@@ -48,6 +57,7 @@ struct VectorStoreRecord {
   std::optional<std::int64_t> expires_after_days;
   std::string embedding_model;  // Of the vectors in it; empty: lexical only. Set when the first chunk arrives.
   std::int64_t embedding_dimensions = 0;
+  RankingSettings ranking{};
   // Derived when read; ignored when written.
   FileCounts file_counts;
   std::int64_t usage_bytes = 0;

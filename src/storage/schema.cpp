@@ -146,7 +146,14 @@ UPDATE documents SET
 WHERE EXISTS (SELECT 1 FROM chunks c WHERE c.document = documents.seq);
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
+// How a store ranks by words; NULL: as configured.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE stores ADD COLUMN bm25_k1 REAL;
+ALTER TABLE stores ADD COLUMN bm25_b REAL;
+ALTER TABLE stores ADD COLUMN heading_weight REAL;
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 Result<std::int64_t> version_of(Connection& connection) {
   RAGTIME_TRY(const auto version, connection.integer("PRAGMA user_version"));

@@ -93,6 +93,11 @@ void Statement::bind_next(const std::optional<std::int64_t>& value) {
   if (!error_) note(sqlite3_bind_null(statement_, ++parameter_));
 }
 
+void Statement::bind_next(const std::optional<double>& value) {
+  if (!value) return bind_next(std::optional<std::int64_t>());
+  if (!error_) note(sqlite3_bind_double(statement_, ++parameter_, *value));
+}
+
 void Statement::bind_next(std::span<const float> vector) {
   if (vector.empty()) return bind_next(std::optional<std::int64_t>());
   if (!error_) {
@@ -137,6 +142,12 @@ std::optional<std::int64_t> Columns::optional_integer() {
     return std::nullopt;
   }
   return integer();
+}
+
+std::optional<double> Columns::optional_real() {
+  const int column = column_++;
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  return sqlite3_column_double(statement_, column);
 }
 
 std::vector<float> Columns::floats() {

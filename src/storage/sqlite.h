@@ -57,6 +57,7 @@ class Statement {
   void bind_next(const std::string& value) { bind_next(std::string_view(value)); }
   void bind_next(const char* value) { bind_next(std::string_view(value)); }
   void bind_next(const std::optional<std::int64_t>& value);
+  void bind_next(const std::optional<double>& value);
   void bind_next(std::span<const float> vector);  // A little-endian blob; NULL when empty.
   void bind_next(const Value& value);
   void note(int code);
@@ -77,6 +78,7 @@ class Columns {
   int small() { return static_cast<int>(integer()); }
   std::string text();
   std::optional<std::int64_t> optional_integer();
+  std::optional<double> optional_real();
   std::vector<float> floats();
 
  private:

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kStoreColumns =
     "s.id, s.tenant, s.name, s.description, s.metadata, s.created_at, s.last_active_at, s.expires_after_days,"
-    " s.embedding_model, s.embedding_dimensions,"
+    " s.embedding_model, s.embedding_dimensions, s.bm25_k1, s.bm25_b, s.heading_weight,"
     " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 0),"
     " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 1),"
     " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 2),"
@@ -32,6 +32,9 @@ Result<VectorStoreRecord> read_store(const Statement& row) {
   store.expires_after_days = columns.optional_integer();
   store.embedding_model = columns.text();
   store.embedding_dimensions = columns.integer();
+  store.ranking.k1 = columns.optional_real();
+  store.ranking.b = columns.optional_real();
+  store.ranking.heading_weight = columns.optional_real();
   store.file_counts.in_progress = columns.integer();
   store.file_counts.completed = columns.integer();
   store.file_counts.failed = columns.integer();
@@ -64,9 +67,11 @@ Result<void> SqliteDatabase::insert_store(const VectorStoreRecord& store) {
   return write([&](Connection& connection) {
     return connection.execute(
         "INSERT INTO stores (id, tenant, name, description, metadata, created_at, last_active_at, expires_after_days,"
-        " embedding_model, embedding_dimensions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " embedding_model, embedding_dimensions, bm25_k1, bm25_b, heading_weight)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         store.id, store.tenant, store.name, store.description, encode_metadata(store.metadata), store.created_at,
-        store.last_active_at, store.expires_after_days, store.embedding_model, store.embedding_dimensions);
+        store.last_active_at, store.expires_after_days, store.embedding_model, store.embedding_dimensions,
+        store.ranking.k1, store.ranking.b, store.ranking.heading_weight);
   });
 }
 
@@ -96,9 +101,10 @@ Result<void> SqliteDatabase::update_store(const VectorStoreRecord& store) {
   return write([&](Connection& connection) {
     return change_one(connection, no_store(store.id),
                       "UPDATE stores SET name = ?, description = ?, metadata = ?, expires_after_days = ?,"
-                      " last_active_at = ? WHERE id = ? AND tenant = ?",
+                      " last_active_at = ?, bm25_k1 = ?, bm25_b = ?, heading_weight = ? WHERE id = ? AND tenant = ?",
                       store.name, store.description, encode_metadata(store.metadata), store.expires_after_days,
-                      store.last_active_at, store.id, store.tenant);
+                      store.last_active_at, store.ranking.k1, store.ranking.b, store.ranking.heading_weight, store.id,
+                      store.tenant);
   });
 }
 
