@@ -159,10 +159,9 @@ Task<Result<http::Response>> create_completion(Environment& env, http::Request& 
   auto asked = relayed_request(env, request, llm::GatewayApi::completions);
   if (asked) co_return co_await relay(env, std::move(*asked), request.headers, context);
   RAGTIME_CO_TRY(const llm::ChatBody parsed, llm::read_chat_body(request.body));
-  co_return make_error(ErrorCode::not_found,
-                       fmt::format("The model '{}' does not complete texts; models of the configuration do.",
-                                   parsed.model),
-                       "model");
+  co_return make_error(
+      ErrorCode::not_found,
+      fmt::format("The model '{}' does not complete texts; models of the configuration do.", parsed.model), "model");
 }
 
 }  // namespace ragtime::api

@@ -52,8 +52,8 @@ std::optional<std::string_view> field(std::string_view line, std::string_view na
 bool read_output(JsonCursor& cursor, std::string_view key) {
   const std::string_view value = cursor.skip_value();
   if (value.empty() || value == "null" || value == "\"\"" || value == "[]") return false;
-  for (const std::string_view name : {"content", "reasoning", "reasoning_content", "tool_calls", "function_call",
-                                      "refusal", "audio"}) {
+  for (const std::string_view name :
+       {"content", "reasoning", "reasoning_content", "tool_calls", "function_call", "refusal", "audio"}) {
     if (json_string_is(key, name)) return true;
   }
   return false;
@@ -97,7 +97,7 @@ std::string AnswerObserver::take(std::string bytes) {
 }
 
 std::string AnswerObserver::take_events(std::string bytes, std::size_t search_from) {
-  std::string out;  // Only in use when an event was taken out.
+  std::string out;      // Only in use when an event was taken out.
   std::size_t run = 0;  // Where the events begin that go on as they are.
   std::size_t begin = 0;
   const std::string_view view = bytes;
@@ -169,7 +169,8 @@ AnswerObserver::Fate AnswerObserver::observe(std::string_view event) {
   }
   if (lines == 0 || trimmed(data).empty()) return Fate::relay;
   const Fate fate = observe_data(data);
-  if (is_error && !fault_ && !complete()) fail(FaultKind::cut, "reported an error: " + std::string(data.substr(0, 200)));
+  if (is_error && !fault_ && !complete())
+    fail(FaultKind::cut, "reported an error: " + std::string(data.substr(0, 200)));
   return fault_ ? Fate::strip : fate;
 }
 

@@ -20,9 +20,9 @@
 namespace ragtime::llm {
 
 struct AnswerObserverConfig {
-  std::size_t choices = 1;   // Asked for.
-  bool keep_usage = true;    // The client wants the usage event; otherwise it is taken out.
-  bool hold_all = false;     // Nothing comes out before the answer is complete.
+  std::size_t choices = 1;  // Asked for.
+  bool keep_usage = true;   // The client wants the usage event; otherwise it is taken out.
+  bool hold_all = false;    // Nothing comes out before the answer is complete.
   std::size_t event_bytes_max = 8u << 20;
   std::size_t held_bytes_max = 1u << 20;  // Before the commit point.
 };
@@ -62,7 +62,7 @@ class AnswerObserver {
   bool read_finish(JsonCursor& cursor);
   void note_choice(std::size_t index, bool output, bool finished);
   void fail(FaultKind kind, std::string message);
-  
+
   const AnswerObserverConfig config_;
   std::string pending_;  // Bytes of an event that has no end yet.
   std::string held_;     // Events before the commit point.

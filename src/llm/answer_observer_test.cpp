@@ -35,7 +35,8 @@ std::string relayed(AnswerObserver& observer, std::string_view bytes, std::size_
 }
 
 TEST(AnswerObserverTest, RelaysUnchangedInAnyPieces) {
-  const std::string bytes = ": ping\n\n" + kRole + delta("a") + "event: x\nid: 7\n" + delta("文") + kStop + kUsage + kDone;
+  const std::string bytes =
+      ": ping\n\n" + kRole + delta("a") + "event: x\nid: 7\n" + delta("文") + kStop + kUsage + kDone;
   for (std::size_t step = 1; step < bytes.size(); ++step) {
     AnswerObserver observer({});
     EXPECT_EQ(relayed(observer, bytes, step), bytes) << step;
@@ -58,15 +59,17 @@ TEST(AnswerObserverTest, HoldsLifecycleFramesUntilTheFirstOutput) {
 TEST(AnswerObserverTest, EveryKindOfOutputCommits) {
   for (const char* choice :
        {R"("delta":{"content":"x"})", R"("delta":{"reasoning":"x"})", R"("delta":{"reasoning_content":"x"})",
-        R"("delta":{"tool_calls":[{"index":0}]})", R"("delta":{"function_call":{"name":"f"}})", R"("delta":{"refusal":"x"})",
-        R"("delta":{"content":[{"type":"text"}]})", R"("delta":{"audio":{"id":"a"}})", R"("text":"x")",
-        R"("delta":{"c\u006fntent":"x"})", R"("delta":{},"finish_reason":"stop")", R"("index":3,"delta":{"content":"x"})"}) {
+        R"("delta":{"tool_calls":[{"index":0}]})", R"("delta":{"function_call":{"name":"f"}})",
+        R"("delta":{"refusal":"x"})", R"("delta":{"content":[{"type":"text"}]})", R"("delta":{"audio":{"id":"a"}})",
+        R"("text":"x")", R"("delta":{"c\u006fntent":"x"})", R"("delta":{},"finish_reason":"stop")",
+        R"("index":3,"delta":{"content":"x"})"}) {
     AnswerObserver observer({});
     observer.take(event(R"({"choices":[{)" + std::string(choice) + "}]}"));
     EXPECT_TRUE(observer.committed()) << choice;
   }
-  for (const char* choice : {R"("delta":{"role":"assistant"})", R"("delta":{"content":""})", R"("delta":{"content":null})",
-                             R"("delta":{"tool_calls":[]})", R"("text":"")", R"("delta":null)", R"("finish_reason":null)"}) {
+  for (const char* choice :
+       {R"("delta":{"role":"assistant"})", R"("delta":{"content":""})", R"("delta":{"content":null})",
+        R"("delta":{"tool_calls":[]})", R"("text":"")", R"("delta":null)", R"("finish_reason":null)"}) {
     AnswerObserver observer({});
     observer.take(event(R"({"choices":[{)" + std::string(choice) + "}]}"));
     EXPECT_FALSE(observer.committed()) << choice;
@@ -88,12 +91,14 @@ TEST(AnswerObserverTest, UsageIsTakenOutUnlessAskedFor) {
   config.keep_usage = false;
   AnswerObserver observer(config);
   const std::string bytes = event(R"({"choices":[],"prompt_filter_results":[]})") + delta("a") +
-                            event(R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}})") + kDone;
+                            event(R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}})") +
+                            kDone;
   EXPECT_EQ(relayed(observer, bytes, 7), bytes);
 }
 
 TEST(AnswerObserverTest, DoneAloneIsNoProof) {
-  for (const std::string& bytes : {delta("a") + kDone, delta("a"), kRole + kDone, std::string(), kDone, kUsage + kDone}) {
+  for (const std::string& bytes :
+       {delta("a") + kDone, delta("a"), kRole + kDone, std::string(), kDone, kUsage + kDone}) {
     AnswerObserver observer({});
     EXPECT_THAT(relayed(observer, bytes, 1000), testing::Not(HasSubstr("[DONE]"))) << bytes;
     ASSERT_TRUE(observer.fault()) << bytes;
@@ -105,7 +110,8 @@ TEST(AnswerObserverTest, AMissingDoneIsAdded) {
   AnswerObserver observer({});
   EXPECT_EQ(relayed(observer, delta("a") + kStop, 1000), delta("a") + kStop + kDone);
   AnswerObserver unfinished_event({});
-  EXPECT_EQ(relayed(unfinished_event, delta("a") + kStop.substr(0, kStop.size() - 2), 1000), delta("a") + kStop + kDone);
+  EXPECT_EQ(relayed(unfinished_event, delta("a") + kStop.substr(0, kStop.size() - 2), 1000),
+            delta("a") + kStop + kDone);
   AnswerObserver half_an_event({});
   EXPECT_EQ(relayed(half_an_event, delta("a") + kStop.substr(0, 20), 1000), delta("a"));
   EXPECT_EQ(half_an_event.fault()->kind, FaultKind::cut);
@@ -175,7 +181,8 @@ TEST(AnswerObserverTest, MalformedEvents) {
 
 TEST(AnswerObserverTest, NothingIsMissingAfterTheLastFinishReason) {
   AnswerObserver observer({});
-  const std::string out = relayed(observer, delta("a") + kStop + event(R"({"error":{"message":"late"}})") + event("junk") + kDone, 11);
+  const std::string out =
+      relayed(observer, delta("a") + kStop + event(R"({"error":{"message":"late"}})") + event("junk") + kDone, 11);
   EXPECT_EQ(out, delta("a") + kStop + kDone);
   EXPECT_FALSE(observer.fault());
 }
@@ -244,8 +251,9 @@ TEST(WholeAnswerTest, ChecksABody) {
       R"({"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}})";
   EXPECT_FALSE(check_whole_answer(good, usage));
   EXPECT_EQ(usage->completion_tokens, 4);
-  for (const char* body : {"", "{}", "[]", "<html>", R"({"choices":[]})", R"({"choices":[{}]} x)", R"({"choices":[{})",
-                           R"({"choices":[{"finish_reason":"abort"}]})", R"({"error":{"message":"m"},"choices":[{}]})"}) {
+  for (const char* body :
+       {"", "{}", "[]", "<html>", R"({"choices":[]})", R"({"choices":[{}]} x)", R"({"choices":[{})",
+        R"({"choices":[{"finish_reason":"abort"}]})", R"({"error":{"message":"m"},"choices":[{}]})"}) {
     EXPECT_TRUE(check_whole_answer(body, usage)) << body;
   }
 }

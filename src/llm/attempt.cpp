@@ -1,6 +1,7 @@
 #include "llm/attempt.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "llm/whole_answer.h"
@@ -45,6 +46,16 @@ Demand demand_of(const RelayJob& job, std::span<const std::string> excluded_urls
 
 std::string_view path_of(GatewayApi api) {
   return api == GatewayApi::chat_completions ? "chat/completions" : "completions";
+}
+
+// The exact one of OpenAI's servers first.
+std::optional<milliseconds> retry_after(const http::Headers& headers) {
+  if (const auto exact = headers.find("retry-after-ms")) {
+    int count = 0;
+    const auto [end, status] = std::from_chars(exact->data(), exact->data() + exact->size(), count);
+    if (status == std::errc() && end == exact->data() + exact->size() && count >= 0) return milliseconds(count);
+  }
+  return parse_retry_after(headers.find("retry-after").value_or(""));
 }
 
 double seconds(std::chrono::steady_clock::duration duration) {
@@ -107,7 +118,7 @@ Task<Attempt::End> Attempt::send(RelayJob& job) {
   auto request = upstream_request(job);
   const GatewayTimeouts& timeouts = shared_.model.config.timeouts;
   sent_ = Clock::now();
-  limit_.set(*sent_ + (stream_ ? timeouts.first_byte : timeouts.answer));
+  limit_.set(*sent_ + (stream_ ? std::min(timeouts.first_byte, timeouts.first_token) : timeouts.answer));
   if (!std::exchange(job.sent, true)) shared_.overhead.request.observe(seconds(*sent_ - job.start - job.waited));
   auto opened = co_await shared_.client.open(std::move(request), context_);
   if (opened.has_error()) co_return open_failed(opened.error());
@@ -129,7 +140,8 @@ Task<Attempt::End> Attempt::read_refusal() {
     body += *bytes;
   }
   if (End own = own_ended(); own.error) co_return own;
-  UpstreamFault fault = fault_of_reply(status, body, reply_->headers().find("retry-after"));
+  UpstreamFault fault = fault_of_reply(status, body);
+  fault.retry_after = retry_after(reply_->headers());
   refusal_type_ = reply_->headers().find("content-type").value_or("application/json");
   refusal_ = std::move(body);
   co_return fail(std::move(fault));
@@ -254,7 +266,8 @@ std::string Attempt::limit_text() const {
   const auto text = [](const char* what, milliseconds limit) {
     return std::string(what) + " within " + std::to_string(limit.count()) + " ms";
   };
-  if (!reply_) return text("sent nothing", stream_ ? timeouts.first_byte : timeouts.answer);
+  const auto first_byte = std::min(timeouts.first_byte, timeouts.first_token);
+  if (!reply_) return text("sent nothing", stream_ ? first_byte : timeouts.answer);
   if (stream_ && observer_.outputs() == 0) return text("sent no output", timeouts.first_token);
   return text("sent nothing more", timeouts.idle);
 }
@@ -331,7 +344,9 @@ void Attempt::finish(Outcome outcome, std::optional<milliseconds> retry_after) {
   if (stream_ && status_ == 200) request_.timings().add("generate", seconds(Clock::now() - committed_at_) * 1e3);
   count_tokens();
   ModelMetrics& metrics = shared_.model.metrics;
-  (outcome == Outcome::completed ? metrics.completed : outcome == Outcome::ignored ? metrics.cancelled : metrics.cut)
+  (outcome == Outcome::completed ? metrics.completed
+   : outcome == Outcome::ignored ? metrics.cancelled
+                                 : metrics.cut)
       .add();
 }
 

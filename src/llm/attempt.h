@@ -109,7 +109,7 @@ class Attempt final : public GatewayStream {
   std::optional<Clock::time_point> sent_;
   Clock::time_point committed_at_;
   std::unique_ptr<http::ClientStream> reply_;  // Null when nothing more is to be read from it.
-  TimeLimit limit_;  // Cancels context_.
+  TimeLimit limit_;                            // Cancels context_.
   AnswerObserver observer_;
   std::string ready_;  // For the next read_some().
   std::optional<Error> failure_;

@@ -70,9 +70,8 @@ TEST(ChatBodyTest, AMissingModelIsAdded) {
 }
 
 TEST(ChatBodyTest, ReadsWhatTheGatewayNeeds) {
-  const std::string body =
-      R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}],"n":3,)"
-      R"("max_tokens":5,"max_completion_tokens":7,"tools":[{"type":"function"}],"model":"c"})";
+  const std::string body = R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}],"n":3,)"
+                           R"("max_tokens":5,"max_completion_tokens":7,"tools":[{"type":"function"}],"model":"c"})";
   const auto parsed = read_chat_body(body);
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->choices, 3);
@@ -84,12 +83,44 @@ TEST(ChatBodyTest, ReadsWhatTheGatewayNeeds) {
 }
 
 TEST(ChatBodyTest, WhatIsNoJsonObjectIsRefused) {
-  for (const char* body :
-       {"", " ", "{", "}", "[]", "7", "\"x\"", "null", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\":1}}",
-        "{\"a\":1} x", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":1e}", "{\"a\":+1}", "{\"a\":tru}",
-        "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"x}", "{\"a\" 1}",
-        "{a:1}", "{'a':1}", "{\"a\":[1 2]}", "{\"a\":[1,]}", "{\"a\":[}", "{\"a\":{\"b\":1]}", "{\"a\":NaN}",
-        "{\"a\":[[]}", "{\"model\":\"x}", "{\"stream_options\":{\"include_usage\":}}", "{\"messages\":[1,}"}) {
+  for (const char* body : {"",
+                           " ",
+                           "{",
+                           "}",
+                           "[]",
+                           "7",
+                           "\"x\"",
+                           "null",
+                           "{]",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{\"a\":1,}",
+                           "{,}",
+                           "{\"a\":1}}",
+                           "{\"a\":1} x",
+                           "{\"a\":01}",
+                           "{\"a\":1.}",
+                           "{\"a\":.5}",
+                           "{\"a\":1e}",
+                           "{\"a\":+1}",
+                           "{\"a\":tru}",
+                           "{\"a\":\"\n\"}",
+                           "{\"a\":\"\\x\"}",
+                           "{\"a\":\"\\u12g4\"}",
+                           "{\"a\":\"\\u12\"}",
+                           "{\"a\":\"x}",
+                           "{\"a\" 1}",
+                           "{a:1}",
+                           "{'a':1}",
+                           "{\"a\":[1 2]}",
+                           "{\"a\":[1,]}",
+                           "{\"a\":[}",
+                           "{\"a\":{\"b\":1]}",
+                           "{\"a\":NaN}",
+                           "{\"a\":[[]}",
+                           "{\"model\":\"x}",
+                           "{\"stream_options\":{\"include_usage\":}}",
+                           "{\"messages\":[1,}"}) {
     const auto parsed = read_chat_body(body);
     ASSERT_TRUE(parsed.has_error()) << body;
     EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument) << body;
@@ -108,8 +139,7 @@ TEST(ChatBodyTest, DepthIsBounded) {
 TEST(ChatBodyTest, LargeBodies) {
   std::string text;
   while (text.size() < 400'000) text += R"(a line of \"text\" with\n escapes, 文字 and \u00e9 )";
-  const std::string body =
-      R"({"messages":[{"role":"user","content":")" + text + R"("}],"model":"chat","stream":true})";
+  const std::string body = R"({"messages":[{"role":"user","content":")" + text + R"("}],"model":"chat","stream":true})";
   const std::string sent = rewritten(body);
   EXPECT_EQ(json::parse(sent).at("messages"), json::parse(body).at("messages"));
   EXPECT_EQ(json::parse(sent).at("model"), "up/stream");

@@ -41,14 +41,6 @@ std::string_view text_of(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view{};
 }
 
-bool is_output(const json::object& delta) {
-  if (delta.contains("tool_calls")) return true;
-  for (const std::string_view key : {"content", "reasoning", "reasoning_content"}) {
-    if (!text_of(delta, key).empty()) return true;
-  }
-  return false;
-}
-
 FinishReason finish_reason_of(std::string_view name) {
   if (name == "length") return FinishReason::length;
   if (name == "content_filter") return FinishReason::content_filter;
@@ -83,15 +75,10 @@ Result<std::string> ChatStream::take(std::string_view data) {
     done_ = true;
     return std::string();
   }
-  return take_object(data, "delta");
+  return take_object(data);
 }
 
-Result<std::string> ChatStream::take_whole(std::string_view body) {
-  done_ = true;
-  return take_object(body, "message");
-}
-
-Result<std::string> ChatStream::take_object(std::string_view text, std::string_view part) {
+Result<std::string> ChatStream::take_object(std::string_view text) {
   boost::system::error_code failure;
   const json::value value = json::parse(text, failure);
   const json::object* chunk = failure ? nullptr : value.if_object();
@@ -108,9 +95,8 @@ Result<std::string> ChatStream::take_object(std::string_view text, std::string_v
     if (is_failure(reason)) return make_error(ErrorCode::unavailable, "the model server gave the answer up");
     finish_reason_ = finish_reason_of(reason);
   }
-  const json::object* delta = child_object(*choice, part);
+  const json::object* delta = child_object(*choice, "delta");
   if (delta == nullptr) return std::string();
-  producing_ = producing_ || is_output(*delta);
   return std::string(text_of(*delta, "content"));
 }
 

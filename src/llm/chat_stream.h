@@ -19,20 +19,15 @@ class ChatStream {
   // The text that this event adds, possibly empty.
   // Errors: unavailable for an error object, an answer that the server gave up, or an event that is not a chunk.
   Result<std::string> take(std::string_view data);
-  // The same for the whole body of a server that does not stream.
-  Result<std::string> take_whole(std::string_view body);
-
-  bool done() const { return done_; }            // "[DONE]" was seen.
-  bool producing() const { return producing_; }  // The model has begun: text, reasoning or a tool call.
+  bool done() const { return done_; }  // "[DONE]" was seen.
 
   // To be called when the stream has ended. Errors: unavailable when no finish_reason was seen: the answer was cut.
   Result<ChatOutcome> finish() const;
 
  private:
-  Result<std::string> take_object(std::string_view json, std::string_view part);
+  Result<std::string> take_object(std::string_view json);
 
   bool done_ = false;
-  bool producing_ = false;
   std::optional<FinishReason> finish_reason_;
   ChatUsage usage_{.prompt_tokens = 0, .completion_tokens = 0, .estimated = true};
 };

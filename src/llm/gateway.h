@@ -39,8 +39,8 @@ struct GatewayTimeouts {
 };
 
 struct GatewayRetry {
-  std::size_t attempts_max = 2;      // Requests to the endpoints of one model, the first included.
-  std::size_t budget_percent = 20;   // Retries among the requests of the last ten seconds; three are always allowed.
+  std::size_t attempts_max = 2;     // Requests to the endpoints of one model, the first included.
+  std::size_t budget_percent = 20;  // Retries among the requests of the last ten seconds; three are always allowed.
   std::chrono::milliseconds pause_first{100};  // Before the same endpoint is asked again; doubles, with jitter.
   std::chrono::milliseconds pause_max{2'000};
   std::chrono::milliseconds retry_after_max{10'000};      // A longer Retry-After is not waited for.
@@ -52,7 +52,7 @@ struct GatewayModel {
   GatewayTimeouts timeouts;
   GatewayRetry retry;
   std::vector<std::string> fallbacks;  // Other models of the gateway, in order.
-  bool hedge = false;     // Ask a second endpoint when the first token takes longer than usual.
+  bool hedge = false;                  // Ask a second endpoint when the first token takes longer than usual.
   bool coalesce = false;  // Identical whole requests of a tenant that run at the same time share one answer.
 };
 

@@ -87,7 +87,8 @@ class GatewayChatModel final : public ChatModel {
       body += bytes;
     }
     co_return make_error(ErrorCode::invalid_argument, "the model server of '" + name_ + "' answered " +
-                                                          std::to_string(stream.status()) + ": " + upstream_message(body));
+                                                          std::to_string(stream.status()) + ": " +
+                                                          upstream_message(body));
   }
 
   const std::string name_;

@@ -123,8 +123,8 @@ class GatewayFixture : public http::ServerFixture {
   }
 
   static std::string body_of(bool stream, std::string_view more = {}) {
-    return R"({"model":"chat","messages":[{"role":"user","content":"hi"}])" + std::string(stream ? R"(,"stream":true)" : "") +
-           std::string(more) + "}";
+    return R"({"model":"chat","messages":[{"role":"user","content":"hi"}])" +
+           std::string(stream ? R"(,"stream":true)" : "") + std::string(more) + "}";
   }
 
   static Task<Answer> read_answer(Gateway& gateway, GatewayRequest request, RequestContext& context) {

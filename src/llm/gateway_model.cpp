@@ -14,7 +14,8 @@ telemetry::Histogram& overhead(telemetry::Metrics& registry, std::string_view st
 }
 
 telemetry::Counter& requests(telemetry::Metrics& registry, const std::string& model, std::string_view outcome) {
-  return registry.counter("ragtime_gateway_requests_total", "Requests of clients, by the model asked for and their end.",
+  return registry.counter("ragtime_gateway_requests_total",
+                          "Requests of clients, by the model asked for and their end.",
                           {{"model", model}, {"outcome", std::string(outcome)}});
 }
 
@@ -52,14 +53,13 @@ ModelMetrics::ModelMetrics(telemetry::Metrics& registry, const std::string& mode
       completion_tokens(tokens(registry, model, "completion", "reported")),
       estimated_prompt_tokens(tokens(registry, model, "prompt", "estimated")),
       estimated_completion_tokens(tokens(registry, model, "completion", "estimated")),
-      running(registry.gauge("ragtime_gateway_running", "Requests of clients that have not ended.", {{"model", model}})),
+      running(
+          registry.gauge("ragtime_gateway_running", "Requests of clients that have not ended.", {{"model", model}})),
       first_token(registry.histogram("ragtime_gateway_first_token_seconds",
                                      "From sending a request to the first output of its answer.", {{"model", model}})) {
 }
 
 ModelState::ModelState(GatewayModel settings, telemetry::Metrics& registry)
-    : config(std::move(settings)),
-      quota(config.retry.budget_percent),
-      metrics(registry, config.pool->model()) {}
+    : config(std::move(settings)), quota(config.retry.budget_percent), metrics(registry, config.pool->model()) {}
 
 }  // namespace ragtime::llm

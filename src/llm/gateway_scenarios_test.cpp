@@ -37,7 +37,9 @@ class FailoverScenario : public GatewayFixture {
   }
 
   // The primary acts; the fallback is well. Both stay in memory until the test ends.
-  void primary(std::vector<Act> acts) { servers_.push_back(std::make_unique<ActingServer>(std::move(acts))), add(chat_); }
+  void primary(std::vector<Act> acts) {
+    servers_.push_back(std::make_unique<ActingServer>(std::move(acts))), add(chat_);
+  }
   void fallback(std::vector<Act> acts) {
     servers_.push_back(std::make_unique<ActingServer>(std::move(acts)));
     add(backup_);
@@ -69,7 +71,8 @@ TEST_F(FailoverScenario, S01_TooManyRequestsWithRetryAfter) {
   // With a fallback the wait would be longer than its use.
   fallback({says(good_stream())});
   expect_hello(ask(true), "backup");
-  EXPECT_THAT(chat_.ended(), ElementsAre(ScriptedPool::Ended{servers_[0]->url(), Outcome::overloaded, milliseconds(1000), false}));
+  EXPECT_THAT(chat_.ended(),
+              ElementsAre(ScriptedPool::Ended{servers_[0]->url(), Outcome::overloaded, milliseconds(1000), false}));
 }
 
 TEST_F(FailoverScenario, S01_WithoutAFallbackRetryAfterIsWaitedFor) {
@@ -256,7 +259,8 @@ TEST_F(FailoverScenario, S16_AccountingNamesWhoAnswered) {
   EXPECT_EQ(answer.report.attempts, 3u);
   EXPECT_THAT(answer.report.degraded, ElementsAre("model:chat→backup"));
   EXPECT_EQ(answer.report.usage->prompt_tokens, 11);
-  EXPECT_EQ(metric("ragtime_gateway_tokens_total", {{"model", "backup"}, {"kind", "prompt"}, {"source", "reported"}}), 11);
+  EXPECT_EQ(metric("ragtime_gateway_tokens_total", {{"model", "backup"}, {"kind", "prompt"}, {"source", "reported"}}),
+            11);
   EXPECT_EQ(metric("ragtime_gateway_steps_total", {{"model", "chat"}, {"kind", "fallback"}}), 1);
 }
 
@@ -298,7 +302,8 @@ std::vector<Fault> faults() {
       {"an empty body", http_reply(200, "")},
       {"an empty stream", kStreamHead + kLastChunk},
       {"HTML", http_reply(200, "<html>")},
-      {"half a JSON body", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\":["},
+      {"half a JSON body",
+       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\":["},
       {"JSON that is cut by the server", http_reply(200, "{\"choices\":[")},
       {"no choices", http_reply(200, "{}")},
       {"an error as a body", http_reply(200, R"({"error":{"message":"m","code":500}})")},
@@ -322,7 +327,8 @@ std::vector<Fault> faults() {
       {"an error after text", after_half(error + kDoneEvent) + kLastChunk},
       {"junk after text", after_half(sse("{{{") + kStopEvent + kDoneEvent) + kLastChunk},
       {"an abort after text", after_half(sse(R"({"choices":[{"delta":{},"finish_reason":"error"}]})")) + kLastChunk},
-      {"a second choice without end", after_half(sse(R"({"choices":[{"index":1,"delta":{"content":"x"}}]})") + kStopEvent + kDoneEvent) + kLastChunk},
+      {"a second choice without end",
+       after_half(sse(R"({"choices":[{"index":1,"delta":{"content":"x"}}]})") + kStopEvent + kDoneEvent) + kLastChunk},
       {"a bad chunk size after text", kHalf + "zz\r\n"},
   };
   for (const auto& [name, bytes] : cuts) out.push_back({name, says(bytes)});
@@ -402,7 +408,8 @@ TEST_F(FaultMatrix, WhatComesBeforeTheFirstOutputIsSurvived) {
   fallback({says(good_stream())});
   for (const Fault& fault : faults()) {
     SCOPED_TRACE(fault.name);
-    const bool committed = fault.act.bytes.find("half") != std::string::npos && fault.act.bytes.starts_with(kStreamHead);
+    const bool committed =
+        fault.act.bytes.find("half") != std::string::npos && fault.act.bytes.starts_with(kStreamHead);
     if (committed || fault.stream_is_well) continue;
     ActingServer upstream({fault.act});
     chat_.clear();

@@ -67,9 +67,12 @@ TEST_F(GatewayTest, SendsTheClientsBytes) {
   chat_.add(url("/v1/"), "secret");
   GatewayRequest request;
   request.model = "chat";
-  request.body = R"({ "messages":[{"role":"user","content":[{"type":"image_url"}]},{"x":1}], "model":"chat@x", "y":1.0e3})";
+  request.body =
+      R"({ "messages":[{"role":"user","content":[{"type":"image_url"}]},{"x":1}], "model":"chat@x", "y":1.0e3})";
   EXPECT_EQ(ask(std::move(request)).body, kWhole);
-  EXPECT_EQ(body, R"({ "messages":[{"role":"user","content":[{"type":"image_url"}]},{"x":1}], "model":"up-chat", "y":1.0e3})");
+  EXPECT_EQ(
+      body,
+      R"({ "messages":[{"role":"user","content":[{"type":"image_url"}]},{"x":1}], "model":"up-chat", "y":1.0e3})");
   EXPECT_EQ(headers.find("authorization"), "Bearer secret");
   EXPECT_EQ(headers.find("x-request-id"), "req-1");
   EXPECT_EQ(chat_.prefix(), R"({"role":"user","content":[{"type":"image_url"}]})");
@@ -77,8 +80,9 @@ TEST_F(GatewayTest, SendsTheClientsBytes) {
 }
 
 TEST_F(GatewayTest, LegacyCompletions) {
-  ActingServer upstream({says(kStreamHead + http_chunk(sse(R"({"choices":[{"text":"x","index":0,"finish_reason":null}]})")) +
-                              http_chunk(sse(R"({"choices":[{"text":"","index":0,"finish_reason":"stop"}]})")) + kLastChunk)});
+  ActingServer upstream(
+      {says(kStreamHead + http_chunk(sse(R"({"choices":[{"text":"x","index":0,"finish_reason":null}]})")) +
+            http_chunk(sse(R"({"choices":[{"text":"","index":0,"finish_reason":"stop"}]})")) + kLastChunk)});
   chat_.add(upstream.url());
   GatewayRequest request;
   request.model = "chat";
@@ -115,7 +119,8 @@ TEST_F(GatewayTest, AServerThatDoesNotStream) {
 }
 
 TEST_F(GatewayTest, AMistakeOfTheClientIsRelayedAsItCame) {
-  const std::string words = R"({"error":{"message":"bad tool","type":"invalid_request_error","param":"tools","code":null}})";
+  const std::string words =
+      R"({"error":{"message":"bad tool","type":"invalid_request_error","param":"tools","code":null}})";
   for (const int status : {400, 409, 413, 422}) {
     ActingServer upstream({says(http_reply(status, words))});
     chat_.clear();
@@ -130,7 +135,8 @@ TEST_F(GatewayTest, AMistakeOfTheClientIsRelayedAsItCame) {
 }
 
 TEST_F(GatewayTest, AMistakeReportedInAStreamGetsItsStatus) {
-  ActingServer upstream({says(kStreamHead + http_chunk(sse(R"({"error":{"message":"bad \"tool\"","code":400}})")) + kLastChunk)});
+  ActingServer upstream(
+      {says(kStreamHead + http_chunk(sse(R"({"error":{"message":"bad \"tool\"","code":400}})")) + kLastChunk)});
   chat_.add(upstream.url());
   const Answer answer = ask(true);
   EXPECT_EQ(answer.status, 400);
@@ -198,7 +204,8 @@ TEST_F(GatewayTest, ABufferedStreamIsReplacedWhenCut) {
 }
 
 TEST_F(GatewayTest, TokensAreCountedForEveryEnd) {
-  ActingServer upstream({says(good_stream()), says(kStreamHead + http_chunk(text_delta("a")) + http_chunk(text_delta("b")))});
+  ActingServer upstream(
+      {says(good_stream()), says(kStreamHead + http_chunk(text_delta("a")) + http_chunk(text_delta("b")))});
   chat_.add(upstream.url());
   ask(true);
   const auto tokens = [&](const char* kind, const char* source) {

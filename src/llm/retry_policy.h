@@ -40,7 +40,8 @@ class RetryQuota {
 };
 
 // Before retry number `retry` (from 0): doubles each time, with "full jitter" over the upper half.
-std::chrono::milliseconds retry_pause(std::chrono::milliseconds first, std::chrono::milliseconds max, std::size_t retry);
+std::chrono::milliseconds retry_pause(std::chrono::milliseconds first, std::chrono::milliseconds max,
+                                      std::size_t retry);
 
 // When to ask a second endpoint beside the first: after the 95th percentile of the recent times to the first token, and
 // for a tenth of the requests at most.

@@ -68,7 +68,9 @@ struct ErrorFields {
     while (cursor.next_member(key)) {
       const bool is_string = cursor.peek() == '"';
       const std::string_view value = cursor.skip_value();
-      const auto text = [&] { return is_string ? decode_json_string(value.substr(1, value.size() - 2)) : std::string(value); };
+      const auto text = [&] {
+        return is_string ? decode_json_string(value.substr(1, value.size() - 2)) : std::string(value);
+      };
       if (value == "null") continue;
       if (json_string_is(key, "message")) message = text();
       if (json_string_is(key, "code") || json_string_is(key, "status_code")) code = text();
@@ -105,14 +107,13 @@ FaultVerdict judge(const UpstreamFault& fault) {
   return verdict;
 }
 
-UpstreamFault fault_of_reply(int status, std::string_view body, std::optional<std::string_view> retry_after) {
+UpstreamFault fault_of_reply(int status, std::string_view body) {
   UpstreamFault fault;
   fault.kind = FaultKind::status;
   fault.status = status;
   if (const auto object = fault_of_object(body)) fault.code = object->code;
   fault.message = "answered " + std::to_string(status) + ": ";
   fault.message += refuses_our_key(status) ? "it refuses the configured key" : upstream_message(body);
-  if (retry_after) fault.retry_after = parse_retry_after(*retry_after);
   return fault;
 }
 

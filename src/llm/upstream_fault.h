@@ -40,12 +40,12 @@ struct FaultVerdict {
 FaultVerdict judge(const UpstreamFault& fault);
 
 // The fault of a reply with this status, which is not 200. `body` is its body, whole or in part.
-UpstreamFault fault_of_reply(int status, std::string_view body, std::optional<std::string_view> retry_after);
+UpstreamFault fault_of_reply(int status, std::string_view body);
 
 // Nothing unless the text is an object that reports an error: {"error": …}, {"object": "error", …}.
 std::optional<UpstreamFault> fault_of_object(std::string_view json);
 
-// Seconds, or an HTTP date. Nothing when it is neither.
+// "Retry-After": seconds, or an HTTP date. Nothing when it is neither.
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text);
 
 // The same as an error for the client, once nothing is left to try.

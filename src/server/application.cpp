@@ -81,6 +81,7 @@ Result<void> Application::start_http() {
                                         [this] { return status(); }};
   for (const auto& embedder : runtime.embedders) dependencies.embedders.push_back(embedder.get());
   for (const auto& reranker : runtime.rerankers) dependencies.rerankers.push_back(reranker.get());
+  dependencies.gateway = runtime.gateway.get();
   service_ = std::make_unique<api::Service>(std::move(config), std::move(dependencies));
   const http::ServerConfig http = http_config(runtime.configuration);
   http_ = std::make_unique<http::Server>(http, service_->router(), service_->hooks(), runtime.log, runtime.metrics);

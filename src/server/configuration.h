@@ -45,6 +45,8 @@ struct ModelSettings {
   std::string task = "chat";
   std::string balance = "least_load";
   std::vector<std::string> fallbacks;
+  bool hedge = false;
+  bool coalesce = false;
   std::vector<EndpointSettings> endpoints;
   std::string directory;              // task = "rerank": a cross-encoder in this process, in place of endpoints.
   std::string dialect = "jina";       // task = "rerank": how its endpoint wants to be asked.
@@ -55,6 +57,7 @@ struct ModelSettings {
   std::int64_t first_byte_ms = 10'000;
   std::int64_t first_token_ms = 60'000;
   std::int64_t idle_ms = 30'000;
+  std::int64_t answer_ms = 300'000;
   std::int64_t total_ms = 600'000;
   std::int64_t retry_attempts_max = 2;
   std::int64_t retry_budget_percent = 20;

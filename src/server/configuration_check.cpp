@@ -177,10 +177,8 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   note(!configuration.routing.light.empty() || !configuration.routing.balanced.empty() ||
            !configuration.routing.strong.empty(),
        "routing: this version does not route by complexity");
-  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.endpoints.size() > 1; }),
-       "models.endpoints: this version only uses the first endpoint of each model");
-  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return !m.fallbacks.empty(); }),
-       "models.fallbacks: this version only falls back to ragtime-extractive");
+  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.task != "chat" && m.endpoints.size() > 1; }),
+       "models.endpoints: this version only uses the first endpoint of models that are no chat models");
   return out;
 }
 

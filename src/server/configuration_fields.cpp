@@ -55,6 +55,8 @@ void visit_model(ModelSettings& model, FieldVisitor& visitor) {
   visitor.field("task", model.task, one_of({"chat", "embedding", "rerank"}));
   visitor.field("balance", model.balance, one_of({"least_load", "power_of_two", "round_robin", "prefix"}));
   visitor.field("fallbacks", model.fallbacks, {});
+  visitor.field("hedge", model.hedge, {});
+  visitor.field("coalesce", model.coalesce, {});
   visit_list(visitor, "endpoints", model.endpoints, visit_endpoint);
   visitor.field("directory", model.directory, {});
   visitor.field("dialect", model.dialect, one_of({"jina", "cohere_v1", "cohere_v2", "tei"}));
@@ -66,6 +68,7 @@ void visit_model(ModelSettings& model, FieldVisitor& visitor) {
     visitor.field("first_byte_ms", model.first_byte_ms, between(1, kDayMs));
     visitor.field("first_token_ms", model.first_token_ms, between(1, kDayMs));
     visitor.field("idle_ms", model.idle_ms, between(1, kDayMs));
+    visitor.field("answer_ms", model.answer_ms, between(1, kDayMs));
     visitor.field("total_ms", model.total_ms, between(1, kDayMs));
   });
   visitor.section("retry", [&] {

@@ -149,7 +149,7 @@ Check check_pdftotext(const Environment& environment) {
   return {"pdftotext", CheckState::broken, "not found: PDF files cannot be read", "apt-get install poppler-utils"};
 }
 
-Task<std::string> endpoint_problem(llm::OpenAiModelConfig model) {
+Task<std::string> endpoint_problem(llm::EndpointConfig model) {
   http::Client client;
   RequestContext context(make_id("req-"), std::string(kLocalTenant), Deadline::after(kEndpointTimeout));
   http::ClientRequest request;
@@ -164,17 +164,22 @@ Task<std::string> endpoint_problem(llm::OpenAiModelConfig model) {
 }
 
 std::vector<Check> check_endpoints(const Configuration& configuration) {
-  const auto models = chat_model_configs(configuration);
-  if (models.empty()) return {{"chat model", CheckState::ok, "none configured: answers by ragtime-extractive", ""}};
+  const auto pools = chat_pool_configs(configuration);
+  if (pools.empty()) return {{"chat model", CheckState::ok, "none configured: answers by ragtime-extractive", ""}};
   std::vector<Task<std::string>> tasks;
-  for (const auto& model : models) tasks.push_back(endpoint_problem(model));
+  for (const auto& pool : pools) {
+    for (const auto& endpoint : pool.endpoints) tasks.push_back(endpoint_problem(endpoint));
+  }
   const auto problems = async::sync_wait(async::when_all(std::move(tasks)));
   std::vector<Check> out;
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    const bool reachable = problems[i].empty();
-    out.push_back({fmt::format("chat model {}", models[i].name), reachable ? CheckState::ok : CheckState::broken,
-                   fmt::format("{}{}{}", models[i].url, reachable ? "" : ": ", problems[i]),
-                   reachable ? "" : "start it, or correct the url in [[models]]"});
+  for (const auto& pool : pools) {
+    for (const auto& endpoint : pool.endpoints) {
+      const std::string& problem = problems[out.size()];
+      const bool reachable = problem.empty();
+      out.push_back({fmt::format("chat model {}", pool.model), reachable ? CheckState::ok : CheckState::broken,
+                     fmt::format("{}{}{}", endpoint.url, reachable ? "" : ": ", problem),
+                     reachable ? "" : "start it, or correct the url in [[models]]"});
+    }
   }
   return out;
 }

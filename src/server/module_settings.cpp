@@ -63,6 +63,32 @@ llm::RemoteEndpoint remote_endpoint(const ModelSettings& model) {
   return out;
 }
 
+llm::EndpointPoolConfig pool_config(const ModelSettings& model) {
+  llm::EndpointPoolConfig out;
+  out.model = model.name;
+  for (const auto& endpoint : model.endpoints) {
+    out.endpoints.push_back({endpoint.url, endpoint.model.empty() ? model.name : endpoint.model, endpoint.api_key,
+                             static_cast<double>(endpoint.weight)});
+  }
+  if (model.balance == "power_of_two") out.balance = llm::Balance::power_of_two;
+  if (model.balance == "round_robin") out.balance = llm::Balance::round_robin;
+  if (model.balance == "prefix") out.balance = llm::Balance::prefix;
+  out.health.failures = static_cast<std::size_t>(model.breaker_failures);
+  out.health.open = milliseconds(model.breaker_open_ms);
+  return out;
+}
+
+llm::GatewayTimeouts gateway_timeouts(const ModelSettings& model) {
+  llm::GatewayTimeouts out;
+  out.connect = milliseconds(model.connect_ms);
+  out.first_byte = milliseconds(model.first_byte_ms);
+  out.first_token = milliseconds(model.first_token_ms);
+  out.idle = milliseconds(model.idle_ms);
+  out.answer = milliseconds(model.answer_ms);
+  out.total = milliseconds(model.total_ms);
+  return out;
+}
+
 llm::RerankDialect rerank_dialect(std::string_view name) {
   if (name == "cohere_v1") return llm::RerankDialect::cohere_v1;
   if (name == "cohere_v2") return llm::RerankDialect::cohere_v2;
@@ -140,24 +166,36 @@ http::ClientConfig client_config(const Configuration& configuration) {
   http::ClientConfig out;
   for (const auto& model : configuration.models) {
     out.connect_timeout = std::max(out.connect_timeout, milliseconds(model.connect_ms));
+    // The gateway limits its waits itself.
+    for (const auto wait : {model.first_token_ms, model.idle_ms, model.answer_ms}) {
+      out.idle_timeout = std::max(out.idle_timeout, milliseconds(wait));
+    }
   }
   return out;
 }
 
-std::vector<llm::OpenAiModelConfig> chat_model_configs(const Configuration& configuration) {
-  std::vector<llm::OpenAiModelConfig> out;
+std::vector<llm::EndpointPoolConfig> chat_pool_configs(const Configuration& configuration) {
+  std::vector<llm::EndpointPoolConfig> out;
+  for (const auto& model : configuration.models) {
+    if (is_chat(model)) out.push_back(pool_config(model));
+  }
+  return out;
+}
+
+std::vector<llm::GatewayModel> gateway_models(const Configuration& configuration) {
+  std::vector<llm::GatewayModel> out;
   for (const auto& model : configuration.models) {
     if (!is_chat(model)) continue;
-    const auto& endpoint = model.endpoints.front();
-    llm::OpenAiModelConfig config;
-    config.name = model.name;
-    config.url = endpoint.url;
-    config.model = endpoint.model.empty() ? model.name : endpoint.model;
-    config.api_key = endpoint.api_key;
-    config.first_token_timeout = milliseconds(model.first_token_ms);
-    config.idle_timeout = milliseconds(model.idle_ms);
-    config.total_timeout = milliseconds(model.total_ms);
-    out.push_back(std::move(config));
+    llm::GatewayModel& added = out.emplace_back();
+    added.timeouts = gateway_timeouts(model);
+    added.retry.attempts_max = static_cast<std::size_t>(std::max<std::int64_t>(1, model.retry_attempts_max));
+    added.retry.budget_percent = static_cast<std::size_t>(model.retry_budget_percent);
+    added.hedge = model.hedge;
+    added.coalesce = model.coalesce;
+    for (const auto& name : model.fallbacks) {
+      const auto chats = [&](const ModelSettings& other) { return other.name == name && is_chat(other); };
+      if (name != model.name && std::ranges::any_of(configuration.models, chats)) added.fallbacks.push_back(name);
+    }
   }
   return out;
 }

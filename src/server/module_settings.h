@@ -11,7 +11,8 @@
 #include "engine/engine.h"
 #include "http/client.h"
 #include "http/server.h"
-#include "llm/openai_model.h"
+#include "llm/balanced_pool.h"
+#include "llm/gateway.h"
 #include "llm/remote_embedder.h"
 #include "llm/remote_reranker.h"
 #include "rag/answer.h"
@@ -29,8 +30,10 @@ documents::ParserConfig parser_config(const Configuration& configuration);
 // Without the rerank model and the encoder's fingerprint.
 engine::EngineConfig engine_config(const Configuration& configuration);
 http::ClientConfig client_config(const Configuration& configuration);
-// The chat models, each by its first endpoint, in the order of the configuration.
-std::vector<llm::OpenAiModelConfig> chat_model_configs(const Configuration& configuration);
+// The pools of the chat models, in the order of the configuration, without metrics and log.
+std::vector<llm::EndpointPoolConfig> chat_pool_configs(const Configuration& configuration);
+// The same models for the gateway, without their pools.
+std::vector<llm::GatewayModel> gateway_models(const Configuration& configuration);
 // The remote models of the other tasks, in the order of the configuration.
 std::vector<llm::RemoteEmbedderConfig> embedder_configs(const Configuration& configuration);
 std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& configuration);

@@ -4,7 +4,7 @@
 
 #include "encoder/text_encoder.h"
 #include "engine/embedding_reranker.h"
-#include "llm/openai_model.h"
+#include "llm/gateway_chat_model.h"
 #include "server/encoder_lookup.h"
 #include "server/module_settings.h"
 #include "server/user_words_file.h"
@@ -30,6 +30,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
   runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration));
   RAGTIME_TRY_DONE(runtime->open_encoder());
   RAGTIME_TRY_DONE(runtime->open_rerankers());
+  runtime->open_gateway();
   RAGTIME_TRY_DONE(runtime->open_engine());
   RAGTIME_TRY_DONE(runtime->load_user_words());
   return runtime;
@@ -98,6 +99,17 @@ Result<void> Runtime::open_rerankers() {
   return {};
 }
 
+void Runtime::open_gateway() {
+  std::vector<llm::GatewayModel> models = gateway_models(configuration);
+  for (auto& config : chat_pool_configs(configuration)) {
+    config.metrics = &metrics;
+    config.log = &log;
+    chat_pools.push_back(std::make_unique<llm::BalancedPool>(std::move(config)));
+    models[chat_pools.size() - 1].pool = chat_pools.back().get();
+  }
+  gateway = llm::make_gateway(std::move(models), *client, metrics);
+}
+
 Result<void> Runtime::open_engine() {
   parser = documents::Parser::create(parser_config(configuration), *parsing);
   engine::EngineConfig config = engine_config(configuration);
@@ -109,9 +121,7 @@ Result<void> Runtime::open_engine() {
   RAGTIME_TRY(engine,
               engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
-  for (auto& model : chat_model_configs(configuration)) {
-    models.push_back(llm::make_openai_model(std::move(model), *client));
-  }
+  for (const auto& pool : chat_pools) models.push_back(llm::make_gateway_chat_model(pool->model(), *gateway));
   answerer = rag::Answerer::create(answerer_config(configuration), *engine, std::move(models), *compute);
   ingestor = rag::Ingestor::create(ingestor_config(configuration), *database, *blobs, *parser, *engine, *blocking,
                                    clock, log, metrics);

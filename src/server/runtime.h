@@ -17,6 +17,8 @@
 #include "encoder/reranker.h"
 #include "engine/engine.h"
 #include "http/client.h"
+#include "llm/balanced_pool.h"
+#include "llm/gateway.h"
 #include "rag/answer.h"
 #include "rag/ingest.h"
 #include "server/configuration.h"
@@ -63,6 +65,8 @@ class Runtime {
   std::vector<std::unique_ptr<encoder::Reranker>> rerankers;  // The first is the default.
   std::unique_ptr<documents::Parser> parser;
   std::unique_ptr<engine::Engine> engine;
+  std::vector<std::unique_ptr<llm::BalancedPool>> chat_pools;  // One per chat model, in the order of the configuration.
+  std::unique_ptr<llm::Gateway> gateway;
   std::unique_ptr<rag::Answerer> answerer;
   std::unique_ptr<rag::Ingestor> ingestor;
 
@@ -74,6 +78,7 @@ class Runtime {
   Result<void> open_local_encoder();
   Result<void> open_rerankers();
   Result<void> open_engine();
+  void open_gateway();
   // How many there are.
   Result<std::size_t> load_user_words();
 };

@@ -60,6 +60,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_json(429, {"error": {"message": "too many"}}, [("Retry-After", "1")])
         if model == "wrong":
             return self.send_json(400, {"error": {"message": "context too long", "type": "invalid_request_error"}})
+        if not request.get("stream"):
+            return self.send_json(200, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 111, "completion_tokens": 22, "total_tokens": 133}})
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
