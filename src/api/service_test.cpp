@@ -280,7 +280,9 @@ TEST_F(ServiceTest, AStoreHasARankingOfItsOwn) {
   EXPECT_EQ(call("POST", path, R"({"name":"b"})").status, 200);
   EXPECT_EQ(bm25().at("k1"), 1.2) << "what is not named stays";
   call("POST", path, R"({"ragtime":{"bm25":{"k1":null,"heading_weight":3}}})");
-  EXPECT_EQ(bm25(), json::parse(R"({"k1":null,"b":0.75,"heading_weight":3.0})"));
+  EXPECT_TRUE(bm25().at("k1").is_null());
+  EXPECT_EQ(bm25().at("b"), 0.75);
+  EXPECT_EQ(bm25().at("heading_weight").to_number<double>(), 3);
   call("POST", path, R"({"ragtime":{"bm25":null}})");
   EXPECT_EQ(bm25(), json::parse(R"({"k1":null,"b":null,"heading_weight":null})"));
   EXPECT_EQ(call("POST", path, R"({"ragtime":{"bm25":{"b":1.5}}})").error().at("param"), "ragtime.bm25.b");

@@ -34,10 +34,11 @@ TEST(CandidatePool, TakesTheBestThatIsNotExpanded) {
   pool.reset(3);
   pool.insert(-1.0f, 5);
   pool.insert(0.0f, CandidatePool::kNodesMost - 1);
-  EXPECT_EQ(pool.take_next(), CandidatePool::kNodesMost - 1);
+  const auto take = [&pool] { return pool.has_next() ? pool.take_next() : CandidatePool::kNodesMost; };
+  EXPECT_EQ(take(), CandidatePool::kNodesMost - 1);
   pool.insert(2.0f, 9);
-  EXPECT_EQ(pool.take_next(), 9u);
-  EXPECT_EQ(pool.take_next(), 5u);
+  EXPECT_EQ(take(), 9u);
+  EXPECT_EQ(take(), 5u);
   EXPECT_FALSE(pool.has_next());
   EXPECT_EQ(pool[0].node, 9u);
   EXPECT_EQ(pool[1].node, CandidatePool::kNodesMost - 1);

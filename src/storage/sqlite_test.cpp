@@ -204,7 +204,9 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
   ASSERT_TRUE(connect()
                   ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals;"
                                    "ALTER TABLE documents DROP COLUMN first_chunk;"
-                                   "ALTER TABLE documents DROP COLUMN embedded; PRAGMA user_version = 1")
+                                   "ALTER TABLE documents DROP COLUMN embedded; ALTER TABLE stores DROP COLUMN bm25_k1;"
+                                   "ALTER TABLE stores DROP COLUMN bm25_b; ALTER TABLE stores DROP COLUMN heading_weight;"
+                                   "PRAGMA user_version = 1")
                   .has_value());
   auto database = open_sqlite(file_);
   ASSERT_TRUE(database.has_value()) << database.error().message;
