@@ -61,21 +61,26 @@ void print_notice(const Configuration& configured, Invocation& invocation) {
   }
 }
 
+std::vector<TuningReport> tune(const std::vector<SetResult>& results, const Configuration& configuration,
+                               const ReportOptions& report, Invocation& invocation) {
+  std::vector<TuningReport> tunings;
+  const bool has_fusion = std::none_of(results.begin(), results.end(), [](auto& set) { return set.settings.empty(); });
+  if (has_fusion) tunings.push_back(tune_fusion(results, configuration, report));
+  if (!has_fusion) invocation.err.line("without an embedding model there is no fusion to tune");
+  tunings.push_back(tune_bm25(results, configuration, report));
+  for (const auto& tuning : tunings) print_tuning(tuning, report, invocation.out);
+  return tunings;
+}
+
 int finish(const std::vector<SetResult>& results, const EvalOptions& options, const Configuration& configuration,
            Invocation& invocation) {
   const ReportOptions report{static_cast<std::size_t>(options.k), options.seed};
   if (results.size() > 1) print_means(results, report, invocation.out);
-  std::optional<TuningReport> tuning;
-  const bool can_tune = std::all_of(results.begin(), results.end(), [](const auto& r) { return !r.settings.empty(); });
-  if (options.tune && can_tune) {
-    tuning = tune(results, configuration, report);
-    print_tuning(*tuning, report, invocation.out);
-  } else if (options.tune) {
-    invocation.err.line("without an embedding model there is no fusion to tune");
-  }
+  std::vector<TuningReport> tunings;
+  if (options.tune) tunings = tune(results, configuration, report, invocation);
   if (options.json_file.empty()) return kExitDone;
   const auto written =
-      write_json(options.json_file, report_json(results, configuration, tuning ? &*tuning : nullptr, report));
+      write_json(options.json_file, report_json(results, configuration, tunings, report));
   return written.has_error() ? fail(invocation, written.error().message, kExitFailed) : kExitDone;
 }
 

@@ -145,7 +145,7 @@ void add_eval(CLI::App& app, Parsed& parsed) {
   eval->add_option("--seed", parsed.eval.seed, "Of every choice by chance (default: 1)");
   eval->add_option("--reranker", parsed.eval.reranker, "Second stage in place of retrieval.reranker")
       ->check(CLI::IsMember({"none", "lexical_overlap", "late_interaction", "cross_encoder"}));
-  eval->add_flag("--tune", parsed.eval.tune, "Look for better settings of the fusion, by cross-validation");
+  eval->add_flag("--tune", parsed.eval.tune, "Look for better settings of the fusion and of BM25, by cross-validation");
   eval->add_flag("--keep", parsed.eval.keep, "Keep the documents under the data directory's eval/ for the next run");
   eval->add_option("--json", parsed.eval.json_file, "Write all figures into this file");
   eval->add_option("--runs", parsed.eval.runs_folder, "Write what each arm found into this folder, as trec_eval reads it");

@@ -69,10 +69,12 @@ struct Run {
   RequestContext& context;
   std::vector<ArmPlan> arms;
   std::vector<engine::FusionSetting> settings;
+  std::vector<storage::RankingSettings> rankings;
   SetResult result{};
   std::string store_id{};
   std::vector<bool> present{};     // Documents that a kept directory has already.
   std::optional<Error> failure{};  // The first.
+  std::size_t ranking = 0;         // Of rankings, the one that is tried.
   std::size_t next = 0;            // Document or query.
   std::size_t done = 0;
 
@@ -228,6 +230,44 @@ Task<Result<void>> search_query(Run& run, std::size_t place) {
   co_return Result<void>();
 }
 
+// BM25's settings. ----------------------------------------------------------------------------------------------------
+
+Task<Result<void>> set_ranking(Run& run, const storage::RankingSettings& ranking) {
+  const auto read = [&] { return run.runtime.database->get_store(kLocalTenant, run.store_id); };
+  RAGTIME_CO_TRY(auto store, co_await run.runtime.blocking->run(run.context, read));
+  store.ranking = ranking;
+  auto updating = run.runtime.engine->update_store(std::move(store), run.context);
+  const auto updated = co_await std::move(updating);
+  if (updated.has_error()) co_return updated.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> score_ranking(Run& run, std::size_t place) {
+  const EvaluationQuery& query = run.set.queries[place];
+  auto request = search_request(run, query);
+  request.arms = engine::Arms::lexical;
+  request.rerank = false;
+  auto searching = run.runtime.engine->search(std::move(request), run.context);
+  RAGTIME_CO_TRY(const auto found, co_await std::move(searching));
+  const auto measures = engine::measure_ranking(documents_of(found.hits), query.grades, run.options.k);
+  run.result.rankings[place][run.ranking] = measures.ndcg;
+  co_return Result<void>();
+}
+
+// The same index under one ranking after the other; the store has none of its own again at the end.
+Task<Result<void>> score_rankings(Run& run) {
+  run.result.rankings.assign(run.set.queries.size(), std::vector<double>(run.rankings.size()));
+  Result<void> done;
+  for (run.ranking = 0; run.ranking < run.rankings.size() && done.has_value(); ++run.ranking) {
+    done = co_await set_ranking(run, run.rankings[run.ranking]);
+    if (done.has_error()) break;
+    const std::string unit = fmt::format("questions, BM25 setting {} of {}", run.ranking + 1, run.rankings.size());
+    done = co_await do_all(run, unit.c_str(), run.set.queries.size(), kSearchWorkers, score_ranking);
+  }
+  const auto restored = co_await set_ranking(run, {});
+  co_return done.has_error() ? done : restored;
+}
+
 void prepare_results(Run& run) {
   const auto& set = run.set;
   auto& result = run.result;
@@ -256,6 +296,7 @@ Task<Result<void>> run_all(Run& run) {
   const std::size_t workers = reranks(run.runtime) ? 1 : kSearchWorkers;
   RAGTIME_CO_TRY_DONE(co_await do_all(run, "questions", run.set.queries.size(), workers, search_query));
   run.result.search_s = seconds_since(asked);
+  if (run.options.tune) RAGTIME_CO_TRY_DONE(co_await score_rankings(run));
   co_return Result<void>();
 }
 
@@ -275,9 +316,19 @@ std::vector<engine::FusionSetting> tuning_settings(const Configuration& configur
   return engine::fusion_settings({config.fusion, config.dense_weight});
 }
 
+std::vector<storage::RankingSettings> tuning_rankings(const Configuration& configuration) {
+  const auto& retrieval = configuration.retrieval;
+  std::vector<storage::RankingSettings> rankings{{retrieval.bm25_k1, retrieval.bm25_b, std::nullopt}};
+  for (const double k1 : {0.6, 0.9, 1.2, 1.5, 2.0}) {
+    for (const double b : {0.2, 0.4, 0.6, 0.75, 0.9}) rankings.push_back({k1, b, std::nullopt});
+  }
+  return rankings;
+}
+
 Task<Result<SetResult>> evaluate(std::unique_ptr<Runtime> runtime, const EvaluationSet& set, EvaluationOptions options,
                                  Terminal& terminal, RequestContext& context) {
-  Run run{*runtime, set, options, terminal, context, plan_arms(*runtime), tuning_settings(runtime->configuration)};
+  Run run{*runtime, set, options, terminal, context, plan_arms(*runtime), tuning_settings(runtime->configuration),
+          tuning_rankings(runtime->configuration)};
   const auto done = co_await run_all(run);
   runtime.reset();
   if (done.has_error()) co_return done.error();

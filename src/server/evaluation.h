@@ -22,12 +22,13 @@
 #include "server/evaluation_set.h"
 #include "server/runtime.h"
 #include "server/terminal.h"
+#include "storage/records.h"
 
 namespace ragtime::server {
 
 struct EvaluationOptions {
   std::size_t k = 10;     // 1..1000
-  bool tune = false;      // Also scores other settings of the fusion.
+  bool tune = false;      // Also scores other settings of the fusion and of BM25.
   bool rankings = false;  // Also keeps what was found.
   bool quiet = false;     // No progress.
 };
@@ -56,13 +57,17 @@ struct SetResult {
   double ingest_s = 0;
   double search_s = 0;
   std::vector<ArmResult> arms;                // Lexical alone without an embedding model.
-  std::vector<std::vector<double>> settings;  // With `tune`: nDCG of each query under each of tuning_settings().
+  // With `tune`, nDCG of each query: under each of tuning_settings(), and by words alone under each of
+  // tuning_rankings().
+  std::vector<std::vector<double>> settings;
+  std::vector<std::vector<double>> rankings;
 
   const ArmResult* arm(std::string_view wanted) const;
 };
 
-// What `tune` compares; the configured one first.
+// What `tune` compares; the configured ones first.
 std::vector<engine::FusionSetting> tuning_settings(const Configuration& configuration);
+std::vector<storage::RankingSettings> tuning_rankings(const Configuration& configuration);
 
 // The configuration for a data directory of the evaluation, with models found where `configured` has them.
 // Errors: as find_encoder() and find_model().

@@ -53,11 +53,6 @@ std::string percent(double gain, double base) {
   return base > 0 ? fmt::format(" ({:+.1f} %)", 100 * gain / base) : std::string();
 }
 
-std::string setting_text(const engine::FusionSetting& setting) {
-  return fmt::format("{}, dense_weight {:.2f}", setting.fusion == engine::Fusion::rrf ? "rrf" : "convex",
-                     setting.dense_weight);
-}
-
 ArmDifference difference(const SetResult& set, const ArmResult& other, const ReportOptions& options) {
   const auto measure = &engine::RankingMeasures::ndcg;
   auto gains = values(*set.arm(kHybridArm), measure);
@@ -159,21 +154,36 @@ json::object set_json(const SetResult& set, const ReportOptions& options) {
   return out;
 }
 
-json::object setting_json(const engine::FusionSetting& setting) {
-  return {{"fusion", setting.fusion == engine::Fusion::rrf ? "rrf" : "convex"}, {"dense_weight", setting.dense_weight}};
+TuningChoice fusion_choice(const engine::FusionSetting& setting) {
+  const char* fusion = setting.fusion == engine::Fusion::rrf ? "rrf" : "convex";
+  return {fmt::format("{}, dense_weight {:.2f}", fusion, setting.dense_weight),
+          fmt::format("fusion = \"{}\"\ndense_weight = {:.2f}", fusion, setting.dense_weight),
+          {{"fusion", fusion}, {"dense_weight", setting.dense_weight}}};
+}
+
+TuningChoice bm25_choice(const storage::RankingSettings& setting) {
+  return {fmt::format("k1 {:.2f}, b {:.2f}", *setting.k1, *setting.b),
+          fmt::format("bm25_k1 = {:.2f}\nbm25_b = {:.2f}", *setting.k1, *setting.b),
+          {{"bm25_k1", *setting.k1}, {"bm25_b", *setting.b}}};
+}
+
+engine::TuningResult cross_validated(const engine::SettingScores& scores, const ReportOptions& options) {
+  engine::TuningConfig config;
+  config.bootstrap = bootstrap(options);
+  return engine::cross_validate(scores, config);
 }
 
 json::object tuning_json(const TuningReport& tuning) {
   json::array folds;
   for (const auto& fold : tuning.result.folds) {
-    auto chosen = setting_json(tuning.settings[fold.chosen]);
+    json::object chosen = tuning.settings[fold.chosen].json;
     chosen["queries"] = fold.queries;
     chosen["held_out_gain"] = fold.gain;
     folds.push_back(std::move(chosen));
   }
   const auto& gain = tuning.result.gain;
-  return {{"present", setting_json(tuning.settings[0])},
-          {"best", setting_json(tuning.settings[tuning.result.best])},
+  return {{"present", tuning.settings[0].json},
+          {"best", tuning.settings[tuning.result.best].json},
           {"folds", std::move(folds)},
           {"held_out_gain", gain.mean},
           {"interval", json::array{gain.low, gain.high}},
@@ -247,25 +257,35 @@ void print_means(const std::vector<SetResult>& sets, const ReportOptions& option
   terminal.line();
 }
 
-TuningReport tune(const std::vector<SetResult>& sets, const Configuration& configuration,
-                  const ReportOptions& options) {
-  TuningReport out{tuning_settings(configuration), {}};
+TuningReport tune_fusion(const std::vector<SetResult>& sets, const Configuration& configuration,
+                         const ReportOptions& options) {
+  TuningReport out{"fusion", {}, {}};
+  for (const auto& setting : tuning_settings(configuration)) out.settings.push_back(fusion_choice(setting));
   engine::SettingScores scores;
   for (const auto& set : sets) scores.push_back(set.settings);
-  engine::TuningConfig config;
-  config.bootstrap = bootstrap(options);
-  out.result = engine::cross_validate(scores, config);
+  out.result = cross_validated(scores, options);
+  return out;
+}
+
+TuningReport tune_bm25(const std::vector<SetResult>& sets, const Configuration& configuration,
+                       const ReportOptions& options) {
+  TuningReport out{"bm25", {}, {}};
+  for (const auto& setting : tuning_rankings(configuration)) out.settings.push_back(bm25_choice(setting));
+  engine::SettingScores scores;
+  for (const auto& set : sets) scores.push_back(set.rankings);
+  out.result = cross_validated(scores, options);
   return out;
 }
 
 void print_tuning(const TuningReport& tuning, const ReportOptions& options, Terminal& terminal) {
   const auto& result = tuning.result;
-  terminal.line(terminal.styled(Style::bold, "tuning") + fmt::format(": nDCG@{}, cross-validation, present setting {}",
-                                                                     options.k, setting_text(tuning.settings[0])));
+  terminal.line(terminal.styled(Style::bold, "tuning " + tuning.name) +
+                fmt::format(": nDCG@{}{}, cross-validation, present setting {}", options.k,
+                            tuning.name == "bm25" ? " by words alone" : "", tuning.settings[0].text));
   Table table({"fold", "held-out questions", "chosen by the others", "gain on the held-out"});
   for (std::size_t i = 0; i < result.folds.size(); ++i) {
     const auto& fold = result.folds[i];
-    table.row({std::to_string(i + 1), format_count(fold.queries), setting_text(tuning.settings[fold.chosen]),
+    table.row({std::to_string(i + 1), format_count(fold.queries), tuning.settings[fold.chosen].text,
                fmt::format("{:+.4f}", fold.gain)});
   }
   table.print(terminal);
@@ -275,15 +295,13 @@ void print_tuning(const TuningReport& tuning, const ReportOptions& options, Term
     terminal.line("No significant gain: keep the present settings.");
     return;
   }
-  const auto& best = tuning.settings[result.best];
   terminal.line(terminal.styled(Style::green, "A significant gain.") + " Put this into ragtime.toml:");
   terminal.line();
-  terminal.line(fmt::format("[retrieval]\nfusion = \"{}\"\ndense_weight = {:.2f}",
-                            best.fusion == engine::Fusion::rrf ? "rrf" : "convex", best.dense_weight));
+  terminal.line("[retrieval]\n" + tuning.settings[result.best].configuration);
 }
 
 json::object report_json(const std::vector<SetResult>& sets, const Configuration& configuration,
-                         const TuningReport* tuning, const ReportOptions& options) {
+                         const std::vector<TuningReport>& tunings, const ReportOptions& options) {
   json::array list;
   for (const auto& set : sets) list.push_back(set_json(set, options));
   json::object out{{"sets", std::move(list)}, {"k", options.k}, {"seed", options.seed}};
@@ -291,7 +309,9 @@ json::object report_json(const std::vector<SetResult>& sets, const Configuration
       {"fusion", configuration.retrieval.fusion},         {"dense_weight", configuration.retrieval.dense_weight},
       {"candidates", configuration.retrieval.candidates}, {"reranker", configuration.retrieval.reranker},
       {"encoder", configuration.encoder.model},           {"chunk_size", configuration.chunking.size}};
-  if (tuning != nullptr) out["tuning"] = tuning_json(*tuning);
+  json::object tuned;
+  for (const auto& tuning : tunings) tuned[tuning.name] = tuning_json(tuning);
+  if (!tuned.empty()) out["tuning"] = std::move(tuned);
   return out;
 }
 

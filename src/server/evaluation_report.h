@@ -46,16 +46,27 @@ void print_set(const SetResult& set, const ReportOptions& options, Terminal& ter
 // Means over several sets, each of the same weight.
 void print_means(const std::vector<SetResult>& sets, const ReportOptions& options, Terminal& terminal);
 
-// `configuration` decides on the present setting; the sets have been evaluated with `tune`.
+// A setting that tuning may choose.
+struct TuningChoice {
+  std::string text;           // "convex, dense_weight 0.70"
+  std::string configuration;  // Lines for [retrieval] of ragtime.toml.
+  boost::json::object json;
+};
+
 struct TuningReport {
-  std::vector<engine::FusionSetting> settings;
+  std::string name;  // "fusion" or "bm25".
+  std::vector<TuningChoice> settings;  // The present one first.
   engine::TuningResult result;
 };
-TuningReport tune(const std::vector<SetResult>& sets, const Configuration& configuration, const ReportOptions& options);
+// `configuration` decides on the present setting; the sets have been evaluated with `tune`.
+TuningReport tune_fusion(const std::vector<SetResult>& sets, const Configuration& configuration,
+                         const ReportOptions& options);
+TuningReport tune_bm25(const std::vector<SetResult>& sets, const Configuration& configuration,
+                       const ReportOptions& options);
 void print_tuning(const TuningReport& tuning, const ReportOptions& options, Terminal& terminal);
 
-// {"sets": [{"name": …, "arms": {"lexical": {"ndcg@10": …, …}, …}, …}], …}; `tuning` may be null.
+// {"sets": [{"name": …, "arms": {"lexical": {"ndcg@10": …, …}, …}, …}], "tuning": {"fusion": …, "bm25": …}, …}
 boost::json::object report_json(const std::vector<SetResult>& sets, const Configuration& configuration,
-                                const TuningReport* tuning, const ReportOptions& options);
+                                const std::vector<TuningReport>& tunings, const ReportOptions& options);
 
 }  // namespace ragtime::server

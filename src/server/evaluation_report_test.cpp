@@ -107,7 +107,7 @@ TEST(EvaluationReport, MeansCountEverySetTheSame) {
 
 TEST(EvaluationReport, JsonHasTheAgreedShape) {
   auto set = hybrid_set();
-  const auto report = report_json({set, lexical_set()}, Configuration(), nullptr, {});
+  const auto report = report_json({set, lexical_set()}, Configuration(), {}, {});
   const auto& arms = report.at("sets").at(0).at("arms");
   EXPECT_EQ(report.at("sets").at(0).at("name"), "animals");
   EXPECT_NEAR(arms.at("lexical").at("ndcg@10").as_double(), 0.25, 1e-12);
@@ -133,7 +133,7 @@ std::vector<std::vector<double>> tuned(double present, double third) {
 TEST(EvaluationReport, ASignificantGainComesWithTheLinesToSet) {
   auto set = hybrid_set();
   set.settings = tuned(0.5, 0.7);
-  const auto tuning = tune({set}, Configuration(), {});
+  const auto tuning = tune_fusion({set}, Configuration(), {});
   EXPECT_TRUE(tuning.result.significant());
   CapturedTerminal terminal;
   print_tuning(tuning, {}, *terminal);
@@ -141,16 +141,32 @@ TEST(EvaluationReport, ASignificantGainComesWithTheLinesToSet) {
   EXPECT_THAT(text, HasSubstr("present setting convex, dense_weight 0.70"));
   EXPECT_THAT(text, HasSubstr("[retrieval]\nfusion = \"convex\"\ndense_weight = 0.10\n"));
   EXPECT_THAT(text, HasSubstr("convex, dense_weight 0.10"));
-  const auto report = report_json({set}, Configuration(), &tuning, {});
-  EXPECT_TRUE(report.at("tuning").at("significant").as_bool());
-  EXPECT_EQ(report.at("tuning").at("folds").as_array().size(), 5u);
+  const auto report = report_json({set}, Configuration(), {tuning}, {});
+  EXPECT_TRUE(report.at("tuning").at("fusion").at("significant").as_bool());
+  EXPECT_EQ(report.at("tuning").at("fusion").at("folds").as_array().size(), 5u);
+}
+
+TEST(EvaluationReport, BetterSettingsOfBm25ComeAsLinesToSet) {
+  auto set = lexical_set();
+  std::vector<double> scores(tuning_rankings(Configuration()).size(), 0.1);
+  scores[0] = 0.5;
+  scores[14] = 0.6;  // k1 1.2, b 0.75
+  set.rankings.assign(20, scores);
+  const auto tuning = tune_bm25({set}, Configuration(), {});
+  CapturedTerminal terminal;
+  print_tuning(tuning, {}, *terminal);
+  EXPECT_THAT(terminal.text(), HasSubstr("present setting k1 0.90, b 0.40"));
+  EXPECT_THAT(terminal.text(), HasSubstr("[retrieval]\nbm25_k1 = 1.20\nbm25_b = 0.75\n"));
+  const auto report = report_json({set}, Configuration(), {tuning}, {});
+  EXPECT_EQ(report.at("tuning").at("bm25").at("best").at("bm25_b"), 0.75);
+  EXPECT_FALSE(report.at("tuning").as_object().contains("fusion"));
 }
 
 TEST(EvaluationReport, WithoutAGainThePresentSettingsStay) {
   auto set = hybrid_set();
   set.settings = tuned(0.5, 0.5);
   CapturedTerminal terminal;
-  print_tuning(tune({set}, Configuration(), {}), {}, *terminal);
+  print_tuning(tune_fusion({set}, Configuration(), {}), {}, *terminal);
   const std::string text = terminal.text();
   EXPECT_THAT(text, HasSubstr("No significant gain: keep the present settings."));
   EXPECT_THAT(text, Not(HasSubstr("[retrieval]")));

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <random>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -99,6 +100,29 @@ TEST_F(EvaluationTest, TuningScoresThePresentSettingAsTheEngineRanks) {
   }
 }
 
+TEST_F(EvaluationTest, TuningTriesEveryRankingAndLeavesNone) {
+  configured_.encoder.model = "";
+  configured_.retrieval.bm25_k1 = 1.1;
+  options_.tune = true;
+  auto set = random_set(100);
+  for (std::size_t i = 0; i < set.documents.size(); i += 2) set.documents[i].text += " " + set.documents[i].text;
+  const auto kept = root_ / "kept";
+  const auto first = run(set, kept).value();
+  ASSERT_EQ(first.rankings.size(), set.queries.size());
+  std::set<double> sums;
+  for (std::size_t r = 0; r < tuning_rankings(configured_).size(); ++r) {
+    double sum = 0;
+    for (const auto& query : first.rankings) sum += query.at(r);
+    sums.insert(sum);
+  }
+  EXPECT_GT(sums.size(), 1u) << "settings that change nothing have not been tried, seed " << kSeed;
+  const auto again = run(set, kept).value();
+  for (std::size_t i = 0; i < set.queries.size(); ++i) {
+    EXPECT_EQ(first.rankings[i][0], first.arms[0].queries[i].ndcg) << "the present one comes first";
+    EXPECT_EQ(again.arms[0].queries[i].ndcg, first.arms[0].queries[i].ndcg);
+  }
+}
+
 TEST_F(EvaluationTest, WithoutAModelWordsAloneAreMeasured) {
   configured_.encoder.model = "";
   options_.tune = true;
@@ -106,6 +130,7 @@ TEST_F(EvaluationTest, WithoutAModelWordsAloneAreMeasured) {
   ASSERT_EQ(result.arms.size(), 1u);
   EXPECT_EQ(result.arms[0].name, kLexicalArm);
   EXPECT_TRUE(result.settings.empty());
+  EXPECT_EQ(result.rankings.size(), 5u);
 }
 
 TEST_F(EvaluationTest, ALongDocumentCountsOnce) {

@@ -182,4 +182,5 @@ def test_all_arms_on_real_questions(tmp_path):
     low, high = figures["arms"]["hybrid"]["intervals"]["ndcg@10"]
     assert low < figures["arms"]["hybrid"]["ndcg@10"] <= high
     check_against_reference(figures, folder, tmp_path / "runs")
-    assert len(report["tuning"]["folds"]) == 5 and "held-out gain" in printed
+    assert len(report["tuning"]["fusion"]["folds"]) == len(report["tuning"]["bm25"]["folds"]) == 5
+    assert printed.count("held-out gain") == 2
