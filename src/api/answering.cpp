@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "api/json_text.h"
+#include "api/stream_buffer.h"
+#include "api/wire.h"
 
 namespace ragtime::api {
 
@@ -41,16 +43,28 @@ std::string extra_json_text(const json::object& extra) {
 Task<Result<ChosenModel>> prepare_answer(Environment& env, std::string model_text, rag::AnswerRequest& request,
                                          std::string tool_param, RequestContext& context) {
   RAGTIME_CO_TRY(ChosenModel model, co_await choose_model(env, std::move(model_text), context));
+  const bool searches = request.search.has_value() || !model.store_id.empty();
+  if (model.automatic && !searches) {
+    request.route = env.answerer.route(request.messages);
+    model.name = request.route->model;
+  }
   request.model = model.name;
   if (request.search) {
-    RAGTIME_CO_TRY_DONE(co_await check_stores(env, request.search->store_ids, std::move(tool_param), context));
+    RAGTIME_CO_TRY(const bool checked,
+                   co_await check_stores(env, request.search->store_ids, std::move(tool_param), context));
+    if (!checked) request.degraded.push_back("database:stores→memory");
   }
+  if (model.store_recalled) request.degraded.push_back("database:stores→memory");
   if (!model.store_id.empty()) {
     if (!request.search) request.search.emplace();
     std::vector<std::string>& stores = request.search->store_ids;
     if (std::find(stores.begin(), stores.end(), model.store_id) == stores.end()) stores.push_back(model.store_id);
   }
   co_return model;
+}
+
+void set_route_header(http::Response& response, const std::optional<rag::RouteChoice>& route) {
+  if (route) response.headers.set("x-ragtime-route", route_text(*route));
 }
 
 void log_stream_failure(Environment& env, const RequestContext& context, const Error& error) {
@@ -63,7 +77,8 @@ Task<Result<rag::Answer>> answer_safely(Environment& env, rag::AnswerRequest req
                                         RequestContext& context) {
   std::string failure;
   try {
-    auto answer = co_await env.answerer.answer(std::move(request), events, context);
+    SplitEvents pieces(events, env.config.stream.chunk_bytes);
+    auto answer = co_await env.answerer.answer(std::move(request), pieces, context);
     co_return answer;
   } catch (const std::exception& error) {
     failure = error.what();

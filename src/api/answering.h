@@ -26,6 +26,10 @@ std::string extra_json_text(const json::object& extra);
 Task<Result<ChosenModel>> prepare_answer(Environment& env, std::string model_text, rag::AnswerRequest& request,
                                          std::string tool_param, RequestContext& context);
 
+// x-ragtime-route, when the model was chosen by complexity. A stream over documents has none: its head leaves before
+// the search that decides.
+void set_route_header(http::Response& response, const std::optional<rag::RouteChoice>& route);
+
 // The answerer's answer; an exception becomes an internal error, so that a stream can still end properly.
 Task<Result<rag::Answer>> answer_safely(Environment& env, rag::AnswerRequest request, rag::AnswerEvents& events,
                                         RequestContext& context);

@@ -117,8 +117,19 @@ std::optional<storage::ApiKeyRecord> Authenticator::cached(const std::string& ha
   const auto found = cache_.find(hash);
   if (found == cache_.end()) return std::nullopt;
   if (found->second.until > Steady::now()) return found->second.key;
-  cache_.erase(found);
   return std::nullopt;
+}
+
+std::optional<storage::ApiKeyRecord> Authenticator::lately_known(const std::string& hash) {
+  const std::lock_guard lock(mutex_);
+  const auto found = cache_.find(hash);
+  if (found == cache_.end() || found->second.until + kKeyFailureSeconds <= Steady::now()) return std::nullopt;
+  return found->second.key;
+}
+
+void Authenticator::forget(const std::string& hash) {
+  const std::lock_guard lock(mutex_);
+  cache_.erase(hash);
 }
 
 void Authenticator::remember(const std::string& hash, const storage::ApiKeyRecord& key) {
@@ -141,23 +152,37 @@ Task<Result<std::optional<storage::ApiKeyRecord>>> Authenticator::find_key(std::
     if (key.has_error()) return key.error();
     return Found(std::move(*key));
   };
-  RAGTIME_CO_TRY(Found found, co_await env_.blocking.run(context, look_up));
-  if (found) remember(hash, *found);
+  auto looked_up = co_await env_.look_up(context, look_up);
+  if (looked_up.has_error()) {
+    Found known = is_database_failure(looked_up.error()) ? lately_known(hash) : Found();
+    if (known) co_return known;
+    co_return std::move(looked_up).error();
+  }
+  Found found = std::move(*looked_up);
+  if (found) {
+    remember(hash, *found);
+  } else {
+    forget(hash);
+  }
   co_return found;
 }
 
-Task<Result<void>> Authenticator::authenticate(const http::Request& request, Scope scope, RequestContext& context) {
-  if (scope == Scope::none) co_return Result<void>();
+Task<Result<Caller>> Authenticator::authenticate(const http::Request& request, Scope scope, RequestContext& context) {
+  Caller caller;
+  if (scope == Scope::none) co_return caller;
+  caller.tenant = kLocalTenant;
   const std::string token = bearer_token(request);
   if (!token.empty() && is_local_token(request, token)) {
-    context.set_tenant(std::string(kLocalTenant));
-    co_return Result<void>();
+    context.set_tenant(caller.tenant);
+    caller.unmetered = true;
+    co_return caller;
   }
   std::string hash = token.empty() ? std::string() : sha256_hex(token);
   auto key = co_await find_key(std::move(hash), context);
   if (key.has_error() && key.error().code == ErrorCode::not_found) {
-    context.set_tenant(std::string(kLocalTenant));
-    co_return check_local(request);
+    context.set_tenant(caller.tenant);
+    RAGTIME_CO_TRY_DONE(check_local(request));
+    co_return caller;
   }
   if (key.has_error()) co_return key.error();
   if (!key->has_value()) {
@@ -169,7 +194,10 @@ Task<Result<void>> Authenticator::authenticate(const http::Request& request, Sco
     co_return forbidden(fmt::format("This API key lacks the scope '{}' that this route needs.", name(scope)));
   }
   context.set_tenant((*key)->tenant);
-  co_return Result<void>();
+  caller.key_id = (*key)->id;
+  caller.tenant = (*key)->tenant;
+  caller.limits = (*key)->limits;
+  co_return caller;
 }
 
 }  // namespace ragtime::api

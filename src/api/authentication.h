@@ -2,7 +2,7 @@
 //
 // Local mode answers loopback peers only and checks Host and Origin, so that no web page in a browser on the same
 // machine can reach the server under a foreign name. A looked-up key is remembered for kKeyCacheSeconds: a revoked one
-// works at most that long. Whether any key exists is asked each time, so that the first key acts at once.
+// works at most that long, or kKeyFailureSeconds more while the database fails. Whether any key exists is asked each time, so that the first key acts at once.
 // Thread safety: every member may be called from any thread.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "api/environment.h"
+#include "api/limits.h"
 #include "storage/records.h"
 
 namespace ragtime::api {
@@ -22,6 +23,7 @@ enum class Scope { none, read, write, admin };
 std::string_view name(Scope scope);
 
 inline constexpr std::chrono::seconds kKeyCacheSeconds{3};
+inline constexpr std::chrono::seconds kKeyFailureSeconds{60};
 inline constexpr std::size_t kKeyCacheEntriesMax = 1024;
 inline constexpr std::string_view kLocalTenant = "default";
 
@@ -34,8 +36,9 @@ class Authenticator {
  public:
   explicit Authenticator(Environment& env) : env_(env) {}
 
-  // Sets the context's tenant. Errors: unauthenticated, permission_denied; those of the database (then nobody enters).
-  Task<Result<void>> authenticate(const http::Request& request, Scope scope, RequestContext& context);
+  // Sets the context's tenant. Errors: unauthenticated, permission_denied; those of the database (then only those enter who
+  // did a minute ago).
+  Task<Result<Caller>> authenticate(const http::Request& request, Scope scope, RequestContext& context);
 
  private:
   using Steady = std::chrono::steady_clock;
@@ -49,6 +52,9 @@ class Authenticator {
   bool is_own_name(std::string_view host) const;
   Task<Result<std::optional<storage::ApiKeyRecord>>> find_key(std::string hash, RequestContext& context);
   std::optional<storage::ApiKeyRecord> cached(const std::string& hash);
+  // As cached(), also some time after its end: for when the database fails.
+  std::optional<storage::ApiKeyRecord> lately_known(const std::string& hash);
+  void forget(const std::string& hash);
   void remember(const std::string& hash, const storage::ApiKeyRecord& key);
 
   Environment& env_;

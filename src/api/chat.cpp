@@ -25,6 +25,7 @@ struct ChatJob {
   std::string model_text;
   bool stream = false;
   bool response_format = false;
+  std::shared_ptr<Limiter::Admission> admission;
   rag::AnswerRequest answer;
 };
 
@@ -89,6 +90,13 @@ Result<std::shared_ptr<ChatJob>> read_request(const Environment& env, const std:
   return job;
 }
 
+// A relay that failed before its first output, for another reason than the client's own.
+bool can_be_replaced(const Error& error, const RequestContext& context) {
+  const bool models_fault = error.code == ErrorCode::unavailable || error.code == ErrorCode::resource_exhausted ||
+                            error.code == ErrorCode::deadline_exceeded;
+  return models_fault && context.check().has_value();
+}
+
 Task<> stream_chat(Environment& env, std::shared_ptr<ChatJob> job, RequestContext& context,
                    http::StreamWriter& writer) {
   ChatStream stream(job->frame, writer);
@@ -97,7 +105,8 @@ Task<> stream_chat(Environment& env, std::shared_ptr<ChatJob> job, RequestContex
   auto answer = co_await answer_safely(env, std::move(job->answer), stream, context);
   env.observe_stages(context);
   if (answer.has_value()) {
-    json::object ragtime = ragtime_object(context, job->total.milliseconds(), answer->degraded);
+    settle_usage(job->admission, answer->usage);
+    json::object ragtime = ragtime_object(context, job->total.milliseconds(), *answer);
     sent = co_await stream.finish(*answer, std::move(ragtime));
   } else if (answer.error().code != ErrorCode::cancelled) {
     log_stream_failure(env, context, answer.error());
@@ -108,19 +117,29 @@ Task<> stream_chat(Environment& env, std::shared_ptr<ChatJob> job, RequestContex
 }  // namespace
 
 Task<Result<http::Response>> create_chat_completion(Environment& env, http::Request& request, RequestContext& context) {
-  if (auto asked = relayed_request(env, request, llm::GatewayApi::chat_completions)) {
-    co_return co_await relay(env, std::move(*asked), request.headers, context);
+  const std::string body = env.answerer.has_message() ? request.body : std::string();
+  std::optional<Error> failure;
+  if (auto relayed = relayed_request(env, request, llm::GatewayApi::chat_completions)) {
+    auto reply = co_await relay(env, std::move(*relayed), request, context);
+    if (reply.has_value() || body.empty() || !can_be_replaced(reply.error(), context)) co_return reply;
+    failure = std::move(reply).error();
+    request.body = body;
   }
-  RAGTIME_CO_TRY(const auto job, read_request(env, request.body));
+  auto read = read_request(env, request.body);
+  if (read.has_error() && failure) co_return std::move(*failure);
+  RAGTIME_CO_TRY(const auto job, std::move(read));
+  job->answer.model_failure = std::move(failure);
   RAGTIME_CO_TRY(const ChosenModel model,
                  co_await prepare_answer(env, job->model_text, job->answer, "tools[0].vector_store_ids", context));
   if (model.built_in && job->response_format) {
     co_return make_error(ErrorCode::invalid_argument,
                          fmt::format("The model '{}' answers in plain text only.", model.name), "response_format");
   }
+  job->admission = admission_of(request);
   job->frame.model = job->model_text.empty() ? model.name : job->model_text;
   if (job->stream) {
     http::Response response = event_stream_reply();
+    set_route_header(response, job->answer.route);
     response.stream = [&env, &context, job](http::StreamWriter& writer) {
       return stream_chat(env, job, context, writer);
     };
@@ -128,9 +147,12 @@ Task<Result<http::Response>> create_chat_completion(Environment& env, http::Requ
   }
   SilentEvents events;
   RAGTIME_CO_TRY(const rag::Answer answer, co_await env.answerer.answer(std::move(job->answer), events, context));
+  settle_usage(job->admission, answer.usage);
   json::object completion = chat_completion_object(job->frame, answer);
-  completion["ragtime"] = ragtime_object(context, job->total.milliseconds(), answer.degraded);
-  co_return json_reply(completion);
+  completion["ragtime"] = ragtime_object(context, job->total.milliseconds(), answer);
+  http::Response response = json_reply(completion);
+  set_route_header(response, answer.route);
+  co_return response;
 }
 
 }  // namespace ragtime::api

@@ -9,7 +9,13 @@
 namespace ragtime::api {
 namespace {
 
-json::object usage_object(const llm::ChatUsage& usage) {
+json::object frame_object(const ChatFrame& frame, std::string_view object) {
+  return {{"id", frame.id}, {"object", object}, {"created", frame.created}, {"model", frame.model}};
+}
+
+}  // namespace
+
+json::object chat_usage_object(const llm::ChatUsage& usage) {
   json::object object{{"prompt_tokens", usage.prompt_tokens},
                       {"completion_tokens", usage.completion_tokens},
                       {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
@@ -17,12 +23,6 @@ json::object usage_object(const llm::ChatUsage& usage) {
   object["completion_tokens_details"] = json::object{{"reasoning_tokens", 0}, {"audio_tokens", 0}};
   return object;
 }
-
-json::object frame_object(const ChatFrame& frame, std::string_view object) {
-  return {{"id", frame.id}, {"object", object}, {"created", frame.created}, {"model", frame.model}};
-}
-
-}  // namespace
 
 json::object chat_completion_object(const ChatFrame& frame, const rag::Answer& answer) {
   json::array annotations;
@@ -35,7 +35,7 @@ json::object chat_completion_object(const ChatFrame& frame, const rag::Answer& a
   choices.push_back(std::move(choice));
   json::object completion = frame_object(frame, "chat.completion");
   completion["choices"] = std::move(choices);
-  completion["usage"] = usage_object(answer.usage);
+  completion["usage"] = chat_usage_object(answer.usage);
   return completion;
 }
 
@@ -97,7 +97,7 @@ Task<Result<void>> ChatStream::finish(const rag::Answer& answer, json::object ra
   if (frame_.include_usage) {
     json::object usage = frame_object(frame_, "chat.completion.chunk");
     usage["choices"] = json::array();
-    usage["usage"] = usage_object(answer.usage);
+    usage["usage"] = chat_usage_object(answer.usage);
     events += http::format_sse("", json_text(usage));
   }
   events += http::format_sse("", "[DONE]");

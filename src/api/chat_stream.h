@@ -19,6 +19,7 @@ struct ChatFrame {
   bool include_usage = false;
 };
 
+json::object chat_usage_object(const llm::ChatUsage& usage);
 json::object chat_completion_object(const ChatFrame& frame, const rag::Answer& answer);
 
 class ChatStream final : public rag::AnswerEvents {

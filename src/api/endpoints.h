@@ -60,6 +60,10 @@ RAGTIME_ENDPOINT(create_chat_completion);
 // relay.cpp
 RAGTIME_ENDPOINT(create_completion);
 
+// streaming_chat.cpp
+RAGTIME_ENDPOINT(create_streaming_chat);
+RAGTIME_ENDPOINT(create_streaming_chat_with_metadata);
+
 // responses.cpp, stored_responses.cpp
 RAGTIME_ENDPOINT(create_response);
 RAGTIME_ENDPOINT(get_response);

@@ -6,7 +6,8 @@ Environment::Environment(ServiceConfig service_config, ServiceDependencies depen
     : ServiceDependencies(std::move(dependencies)),
       config(std::move(service_config)),
       started_at(clock.unix_seconds()),
-      blob_claims(database, blobs) {}
+      blob_claims(database, blobs),
+      limiter(config.limits, metrics) {}
 
 void Environment::observe_stages(RequestContext& context) {
   for (const StageTimings::Stage& stage : context.timings().snapshot()) {

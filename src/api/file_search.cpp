@@ -61,6 +61,7 @@ Error unknown_model(const Environment& env, std::string_view name) {
 // Blocks: for the blocking pool.
 Result<void> check_store(Environment& env, const std::string& tenant, const std::string& id, std::string param) {
   auto store = env.database.get_store(tenant, id);
+  if (store.has_value()) env.stores.remember(tenant, id, *store);
   if (store.has_error()) {
     return explain_not_found(store.error(), fmt::format("No vector store '{}' exists.", id), std::move(param));
   }
@@ -133,6 +134,12 @@ Task<Result<ChosenModel>> choose_model(Environment& env, std::string text, Reque
     model = find_model(models, chosen.name);
     if (!model) co_return unknown_model(env, text);
     auto store = co_await find_store_by_id_or_name(env, store_text, context);
+    if (store.has_value()) env.stores.remember(context.tenant(), store_text, *store);
+    if (store.has_error() && is_database_failure(store.error()) && context.check().has_value()) {
+      const auto known = env.stores.recall(context.tenant(), store_text);
+      chosen.store_recalled = known.has_value();
+      if (known) store = *known;
+    }
     if (store.has_error()) {
       co_return explain_not_found(
           store.error(),
@@ -142,10 +149,11 @@ Task<Result<ChosenModel>> choose_model(Environment& env, std::string text, Reque
   }
   if (!model) co_return unknown_model(env, text);
   chosen.built_in = model->built_in;
+  chosen.automatic = model->automatic;
   co_return chosen;
 }
 
-Task<Result<void>> check_stores(Environment& env, const std::vector<std::string>& store_ids, std::string param,
+Task<Result<bool>> check_stores(Environment& env, const std::vector<std::string>& store_ids, std::string param,
                                 RequestContext& context) {
   const auto check = [&]() -> Result<void> {
     for (std::size_t i = 0; i < store_ids.size(); ++i) {
@@ -154,7 +162,14 @@ Task<Result<void>> check_stores(Environment& env, const std::vector<std::string>
     }
     return {};
   };
-  co_return co_await env.blocking.run(context, check);
+  auto checked = co_await env.look_up(context, check);
+  if (checked.has_value()) co_return true;
+  const bool known = is_database_failure(checked.error()) && context.check().has_value() &&
+                     std::all_of(store_ids.begin(), store_ids.end(), [&](const std::string& id) {
+                       return env.stores.recall(context.tenant(), id).has_value();
+                     });
+  if (known) co_return false;
+  co_return std::move(checked).error();
 }
 
 }  // namespace ragtime::api

@@ -26,7 +26,9 @@ std::optional<engine::SearchRequest> read_tools(const JsonNode& tools, const Jso
 struct ChosenModel {
   std::string name;  // For the answerer; never empty.
   bool built_in = false;
+  bool automatic = false;  // By complexity; over documents the answerer decides, after its search.
   std::string store_id;  // Of NAME@STORE; empty without one.
+  bool store_recalled = false;  // The database failed; the store is known from before.
 };
 
 // `text` is what the request said; empty: the default model. STORE is an id or a name.
@@ -34,8 +36,8 @@ struct ChosenModel {
 Task<Result<ChosenModel>> choose_model(Environment& env, std::string text, RequestContext& context);
 
 // Checks that every store of the search exists and has not expired; `param` names the list in errors. Marks the
-// activity of stores that expire by inactivity.
-Task<Result<void>> check_stores(Environment& env, const std::vector<std::string>& store_ids, std::string param,
+// activity of stores that expire by inactivity. False: the database failed, and they are known from before.
+Task<Result<bool>> check_stores(Environment& env, const std::vector<std::string>& store_ids, std::string param,
                                 RequestContext& context);
 
 }  // namespace ragtime::api

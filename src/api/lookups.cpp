@@ -31,12 +31,12 @@ Error store_not_found(std::string_view text, std::string_view param) {
 }
 
 Task<Result<storage::VectorStoreRecord>> find_store(Environment& env, std::string id, RequestContext& context) {
-  co_return co_await env.blocking.run(context, [&] { return get_store(env.database, context.tenant(), id, false); });
+  co_return co_await env.look_up(context, [&] { return get_store(env.database, context.tenant(), id, false); });
 }
 
 Task<Result<storage::VectorStoreRecord>> find_store_by_id_or_name(Environment& env, std::string text,
                                                                   RequestContext& context) {
-  co_return co_await env.blocking.run(context, [&] { return get_store(env.database, context.tenant(), text, true); });
+  co_return co_await env.look_up(context, [&] { return get_store(env.database, context.tenant(), text, true); });
 }
 
 Task<Result<storage::FileRecord>> find_file(Environment& env, std::string id, RequestContext& context) {

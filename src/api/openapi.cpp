@@ -71,8 +71,13 @@ json::object success_response(const RouteSpec& route) {
   } else if (route.response == "text") {
     response["content"] = content_of("text/plain", json::object{{"type", "string"}});
   } else {
-    json::object content = content_of("application/json", schema_reference(route.response));
-    if (is_streamed(route)) content["text/event-stream"] = json::object{{"schema", {{"type", "string"}}}};
+    json::object content;
+    if (route.pattern.starts_with("/streaming/")) {
+      content = content_of("text/event-stream", schema_reference(route.response));
+    } else {
+      content = content_of("application/json", schema_reference(route.response));
+      if (is_streamed(route)) content["text/event-stream"] = json::object{{"schema", {{"type", "string"}}}};
+    }
     response["content"] = std::move(content);
   }
   return response;

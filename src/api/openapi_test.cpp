@@ -82,6 +82,8 @@ TEST(OpenApi, SaysWhatIsStreamed) {
   EXPECT_EQ(types("/v1/responses").at("text/event-stream").at("schema").at("type"), "string");
   EXPECT_TRUE(types("/v1/chat/completions").contains("text/event-stream"));
   EXPECT_FALSE(types("/v1/embeddings").contains("text/event-stream"));
+  EXPECT_TRUE(types("/streaming/chat").contains("text/event-stream"));
+  EXPECT_FALSE(types("/streaming/chat").contains("application/json"));
 }
 
 TEST(OpenApi, NeedsNoKeyForHealthOnly) {

@@ -12,11 +12,17 @@
 
 namespace ragtime::api {
 
+struct RelayedRequest {
+  llm::GatewayRequest asked;
+  std::optional<rag::RouteChoice> route;  // When the client left the choice of the model to the server.
+};
+
 // The request for the gateway, with the body moved out of `request`. Nothing for requests that are answered here: over
 // documents, by the built-in model, or with a mistake that the caller names.
-std::optional<llm::GatewayRequest> relayed_request(Environment& env, http::Request& request, llm::GatewayApi api);
+std::optional<RelayedRequest> relayed_request(Environment& env, http::Request& request, llm::GatewayApi api);
 
-Task<Result<http::Response>> relay(Environment& env, llm::GatewayRequest asked, const http::Headers& headers,
+// `request` is the client's, for its headers and its limits.
+Task<Result<http::Response>> relay(Environment& env, RelayedRequest relayed, const http::Request& request,
                                    RequestContext& context);
 
 }  // namespace ragtime::api

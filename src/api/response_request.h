@@ -21,6 +21,7 @@ struct ResponseJob {
   bool stream = false;
   bool store = true;
   bool structured = false;  // text.format asks for JSON.
+  std::shared_ptr<Limiter::Admission> admission;
   rag::AnswerRequest answer;
 };
 

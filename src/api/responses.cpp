@@ -85,17 +85,17 @@ storage::ResponseRecord make_record(const Environment& env, const ResponseJob& j
 }
 
 // An answer that cannot be stored is still an answer; it says that it was not.
-Task<json::object> stored(Environment& env, Job job, json::object response, std::vector<std::string> degraded,
+Task<json::object> stored(Environment& env, Job job, json::object response, rag::Answer answer,
                           RequestContext& context) {
-  response["ragtime"] = ragtime_object(context, job->total.milliseconds(), degraded);
+  response["ragtime"] = ragtime_object(context, job->total.milliseconds(), answer);
   if (!job->store) co_return response;
   const storage::ResponseRecord record = make_record(env, *job, context, response);
   auto inserted = co_await env.blocking.run(context, [&] { return env.database.insert_response(record); });
   if (inserted.has_error()) {
     log_stream_failure(env, context, inserted.error());
-    degraded.push_back("store:not_stored");
+    answer.degraded.push_back("store:not_stored");
     response["store"] = false;
-    response["ragtime"] = ragtime_object(context, job->total.milliseconds(), degraded);
+    response["ragtime"] = ragtime_object(context, job->total.milliseconds(), answer);
   }
   co_return response;
 }
@@ -104,7 +104,7 @@ Task<> stream_failure(Environment& env, Job job, ResponseStream& stream, Error e
   if (error.code == ErrorCode::cancelled) co_return;
   log_stream_failure(env, context, error);
   json::object response = failed_response(job->draft, error, stream.output());
-  response["ragtime"] = ragtime_object(context, job->total.milliseconds(), {});
+  response["ragtime"] = ragtime_object(context, job->total.milliseconds(), std::vector<std::string>());
   co_await stream.fail(error, std::move(response));
 }
 
@@ -118,9 +118,10 @@ Task<> stream_response(Environment& env, Job job, RequestContext& context, http:
     co_await stream_failure(env, job, stream, answer.error(), context);
     co_return;
   }
+  settle_usage(job->admission, answer->usage);
   stream.close_message(answer->finish_reason);
   json::object response = finished_response(job->draft, *answer, stream.output(), env.clock.unix_seconds());
-  response = co_await stored(env, job, std::move(response), answer->degraded, context);
+  response = co_await stored(env, job, std::move(response), std::move(*answer), context);
   co_await stream.finish(std::move(response));
 }
 
@@ -129,8 +130,10 @@ Task<> stream_response(Environment& env, Job job, RequestContext& context, http:
 Task<Result<http::Response>> create_response(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const Job job, read_response_request(env, request.body));
   RAGTIME_CO_TRY_DONE(co_await prepare(env, job, context));
+  job->admission = admission_of(request);
   if (job->stream) {
     http::Response reply = event_stream_reply();
+    set_route_header(reply, job->answer.route);
     reply.stream = [&env, &context, job](http::StreamWriter& writer) {
       return stream_response(env, job, context, writer);
     };
@@ -138,11 +141,14 @@ Task<Result<http::Response>> create_response(Environment& env, http::Request& re
   }
   const bool searched = job->answer.search.has_value();
   SilentEvents events;
-  RAGTIME_CO_TRY(const rag::Answer answer, co_await env.answerer.answer(std::move(job->answer), events, context));
+  RAGTIME_CO_TRY(rag::Answer answer, co_await env.answerer.answer(std::move(job->answer), events, context));
+  settle_usage(job->admission, answer.usage);
   json::array output = output_items(job->draft, answer, searched);
   json::object response = finished_response(job->draft, answer, std::move(output), env.clock.unix_seconds());
-  response = co_await stored(env, job, std::move(response), answer.degraded, context);
-  co_return json_reply(response);
+  response = co_await stored(env, job, std::move(response), answer, context);
+  http::Response reply = json_reply(response);
+  set_route_header(reply, answer.route);
+  co_return reply;
 }
 
 }  // namespace ragtime::api

@@ -25,6 +25,10 @@ constexpr std::array kRoutes = {
               "CreateChatCompletion", "ChatCompletion", R"({"model":"ragtime-extractive@default","messages":[{"role":"user","content":"How long is a result cached?"}]})", create_chat_completion},
     RouteSpec{"POST", "/v1/completions", read, answer, "Answers", "Complete a text; configured models only", "",
               "CreateCompletion", "Completion", R"({"model":"chat","prompt":"Once upon a time"})", create_completion},
+    RouteSpec{"POST", "/streaming/chat", read, answer, "Answers", "Answer one message as a stream of plain events", "",
+              "StreamingChat", "StreamingEvent", R"({"message":"How long is a result cached?","session_id":"session_001","user_id":"user_001"})", create_streaming_chat},
+    RouteSpec{"POST", "/streaming/chat/with-metadata", read, answer, "Answers", "The same with search, citations, usage and timings", "",
+              "StreamingChat", "StreamingEvent", "", create_streaming_chat_with_metadata},
     // Search.
     RouteSpec{"POST", "/v1/vector_stores/{vector_store_id}/search", read, plain, "Search", "Search a vector store", "",
               "SearchVectorStore", "SearchPage", R"({"query":"hybrid search weights","max_num_results":5,"filters":{"type":"eq","key":"team","value":"search"}})", search_vector_store},

@@ -104,6 +104,12 @@ constexpr std::string_view kRequestSchemas = R"json({
     {"type": "boolean"}, "stream_options": {"type": "object", "properties": {"include_usage": {"type":
     "boolean"}}}, "max_tokens": {"type": "integer", "minimum": 1}, "n": {"type": "integer", "minimum": 1}},
     "required": ["prompt"]},
+  "StreamingChat": {"type": "object", "properties": {"message": {"type": "string"}, "session_id": {"type": "string",
+    "maxLength": 256, "description": "Given back with the events."}, "user_id": {"type": "string", "maxLength": 256},
+    "metadata": {"type": "object", "properties": {}, "description": "Given back by the route with metadata."}, "model":
+    {"type": "string", "description": "A model, or MODEL@STORE. The default model when absent."}, "vector_store_ids":
+    {"type": "array", "items": {"type": "string"}, "maxItems": 16, "description": "Answer over these stores."}},
+    "required": ["message"]},
   "InputItem": {"type": "object", "properties": {"type": {"type": "string", "description":
     "message (the default); reasoning and file_search_call are accepted and ignored."}, "role": {"type":
     "string", "enum": ["user", "assistant", "system", "developer"]}, "content": {"oneOf": [{"type": "string"},
@@ -197,7 +203,10 @@ constexpr std::string_view kResponseSchemas = R"json({
     "counts": {"type": "object", "description": "How many candidates stages of the search handled.", "properties": {},
     "additionalProperties": {"type": "integer"}},
     "degraded": {"type": "array", "items": {"type": "string"}, "description":
-    "What a fallback replaced; absent when nothing."}}, "required": ["timings"]},
+    "What a fallback replaced; absent when nothing."}, "routing": {"type": "object", "description":
+    "Why the model \"auto\" chose its model.", "properties": {"complexity": {"type": "string", "enum": ["light",
+    "balanced", "strong"]}, "model": {"type": "string"}, "score": {"type": "number"}, "reasons": {"type": "array",
+    "items": {"type": "string"}}}}}, "required": ["timings"]},
   "SearchHit": {"type": "object", "properties": {"file_id": {"type": "string"}, "filename": {"type": "string"},
     "score": {"type": "number", "minimum": 0, "maximum": 1}, "attributes": {"$ref":
     "#/components/schemas/Attributes"}, "content": {"type": "array", "items": {"type": "object", "properties":
@@ -245,6 +254,16 @@ constexpr std::string_view kResponseSchemas = R"json({
     "integer", "description": "Of the document in the request."}, "relevance_score": {"type": "number"},
     "document": {"type": "object", "properties": {"text": {"type": "string"}}}}, "required": ["index",
     "relevance_score"]}}}, "required": ["id", "model", "results"]},
+  "StreamingEvent": {"type": "object", "description":
+    "The data of each server-sent event: start, delta and done or error, with metadata also metadata, search and citation; then [DONE].",
+    "properties": {"type": {"type": "string", "enum": ["start", "metadata", "search", "delta", "citation", "done",
+    "error"]}, "session_id": {"type": "string"}, "user_id": {"type": "string"}, "request_id": {"type": "string"},
+    "model": {"type": "string"}, "metadata": {"type": "object", "properties": {}}, "queries": {"type": "array", "items":
+    {"type": "string"}}, "results": {"type": "integer"}, "content": {"type": "string"}, "citation": {"$ref":
+    "#/components/schemas/FileCitation"}, "finish_reason": {"type": "string"}, "usage": {"type": "object",
+    "properties": {"prompt_tokens": {"type": "integer"}, "completion_tokens": {"type": "integer"}, "total_tokens":
+    {"type": "integer"}}}, "degraded": {"type": "array", "items": {"type": "string"}}, "ragtime": {"$ref":
+    "#/components/schemas/Ragtime"}, "error": {"type": "object", "properties": {}}}, "required": ["type"]},
   "ChatCompletion": {"type": "object", "description":
     "With stream: true, server-sent events of chat.completion.chunk; citations come as delta.annotations, and `ragtime` with the finish_reason.",
     "properties": {"id": {"type": "string"}, "object": {"type": "string", "enum": ["chat.completion",

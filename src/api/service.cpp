@@ -7,8 +7,10 @@
 #include "api/environment.h"
 #include "api/errors.h"
 #include "api/json_text.h"
+#include "api/limits.h"
 #include "api/openapi.h"
 #include "api/routes.h"
+#include "api/stream_buffer.h"
 
 namespace ragtime::api {
 
@@ -47,7 +49,19 @@ void log_failure(Environment& env, const http::Request& request, const RequestCo
                                    {"message", std::string_view(error.message)}});
 }
 
-Task<http::Response> respond(Environment& env, Endpoint endpoint, http::Request& request, RequestContext& context) {
+bool is_event_stream(const http::Response& response) {
+  return response.stream && response.headers.find("content-type").value_or("").starts_with("text/event-stream");
+}
+
+void buffer_stream(const Environment& env, http::Response& response) {
+  if (!is_event_stream(response)) return;
+  response.stream = [config = env.config.stream, body = std::move(response.stream)](http::StreamWriter& client) {
+    return stream_buffered(config, client, body);
+  };
+}
+
+Task<http::Response> call_endpoint(Environment& env, Endpoint endpoint, http::Request& request,
+                                   RequestContext& context) {
   auto result = co_await endpoint(env, request, context);
   if (result.has_error()) {
     log_failure(env, request, context, result.error());
@@ -55,14 +69,74 @@ Task<http::Response> respond(Environment& env, Endpoint endpoint, http::Request&
     co_return error_response(result.error());
   }
   if (!result->stream) env.observe_stages(context);
+  buffer_stream(env, *result);
   co_return std::move(*result);
+}
+
+// The server's own routes answer whatever the load is.
+bool is_limited(const RouteSpec& spec) {
+  return spec.tag != "Server";
+}
+
+TokenUse token_use(const RouteSpec& spec) {
+  if (spec.method != "POST") return TokenUse::none;
+  if (spec.kind == RouteKind::answer) return TokenUse::prompt_and_answer;
+  const bool prompt = spec.pattern.ends_with("/embeddings") || spec.pattern.ends_with("/rerank");
+  return prompt ? TokenUse::prompt : TokenUse::none;
+}
+
+Need need_of(const RouteSpec& spec, const http::Request& request, const Caller& caller) {
+  Need need = estimate_need(request.body, token_use(spec));
+  if (spec.pattern.starts_with("/streaming/")) need.stream = true;
+  need.priority = allowed_priority(request, caller);
+  return need;
+}
+
+Task<> stream_admitted(std::shared_ptr<Limiter::Admission> admission, std::function<Task<>(http::StreamWriter&)> body,
+                       http::StreamWriter& writer) {
+  co_await body(writer);
+  admission->finish();
+}
+
+// A stream keeps its places until it has ended.
+void finish_with(http::Response& response, std::shared_ptr<Limiter::Admission> admission) {
+  if (!response.stream) {
+    admission->finish();
+    return;
+  }
+  response.stream = [admission = std::move(admission), body = std::move(response.stream)](http::StreamWriter& writer) {
+    return stream_admitted(admission, body, writer);
+  };
+}
+
+Task<http::Response> respond(Environment& env, const RouteSpec& spec, http::Request& request, RequestContext& context) {
+  const auto account = std::static_pointer_cast<RequestAccount>(request.attachment);
+  if (!account || !is_limited(spec)) co_return co_await call_endpoint(env, spec.endpoint, request, context);
+  auto admission = co_await env.limiter.admit(account->caller, need_of(spec, request, account->caller), context);
+  if (admission.has_error()) {
+    http::Response refusal = error_response(admission.error());
+    set_rate_headers(refusal.headers, env.limiter.rates(account->caller));
+    co_return refusal;
+  }
+  account->admission = *admission;
+  http::Response response = co_await call_endpoint(env, spec.endpoint, request, context);
+  set_rate_headers(response.headers, env.limiter.rates(account->caller));
+  account->admission.reset();
+  finish_with(response, std::move(*admission));
+  co_return response;
 }
 
 Task<std::optional<http::Response>> admit(Authenticator& authenticator, Scope scope, http::Request& request,
                                           RequestContext& context) {
-  auto allowed = co_await authenticator.authenticate(request, scope, context);
+  auto caller = co_await authenticator.authenticate(request, scope, context);
   std::optional<http::Response> refusal;
-  if (allowed.has_error()) refusal = error_response(allowed.error());
+  if (caller.has_error()) {
+    refusal = error_response(caller.error());
+  } else {
+    auto account = std::make_shared<RequestAccount>();
+    account->caller = std::move(*caller);
+    request.attachment = std::move(account);
+  }
   co_return refusal;
 }
 
@@ -99,8 +173,8 @@ http::Router Service::router() {
     route.body_mode = upload ? http::BodyMode::stream : http::BodyMode::memory;
     route.body_bytes_max =
         upload ? state_->env.config.file_bytes_max + kUploadOverheadBytes : state_->env.config.json_body_bytes_max;
-    route.handler = [state = state_, endpoint = spec.endpoint](http::Request& request, RequestContext& context) {
-      return respond(state->env, endpoint, request, context);
+    route.handler = [state = state_, &spec](http::Request& request, RequestContext& context) {
+      return respond(state->env, spec, request, context);
     };
     router.add(std::move(route));
   }

@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include <boost/json/array.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace ragtime::api {
 namespace {
@@ -273,6 +275,28 @@ json::object ragtime_object(RequestContext& context, double total_ms, const std:
   if (!counts.empty()) object["counts"] = std::move(counts);
   if (!degraded.empty()) object["degraded"] = json::array(degraded.begin(), degraded.end());
   return object;
+}
+
+json::object ragtime_object(RequestContext& context, double total_ms, const rag::Answer& answer) {
+  json::object object = ragtime_object(context, total_ms, answer.degraded);
+  if (answer.route) object["routing"] = route_object(*answer.route);
+  return object;
+}
+
+json::object route_object(const rag::RouteChoice& route) {
+  const rag::ComplexityReport& report = route.report;
+  return {{"complexity", rag::name(report.complexity)},
+          {"model", route.model},
+          {"score", rounded(report.score)},
+          {"reasons", json::array(report.reasons.begin(), report.reasons.end())}};
+}
+
+std::string route_text(const rag::RouteChoice& route) {
+  std::string text = fmt::format("{}; model={}", rag::name(route.report.complexity), route.model);
+  if (!route.report.reasons.empty()) text += fmt::format("; reasons={}", fmt::join(route.report.reasons, ","));
+  // A model's name comes from the configuration and need not be fit for a header.
+  std::erase_if(text, [](unsigned char c) { return c < 0x20 || c > 0x7e; });
+  return text;
 }
 
 }  // namespace ragtime::api

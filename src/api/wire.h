@@ -41,5 +41,11 @@ json::object citation_object(const rag::Citation& citation);
 
 // {"timings": {stage: ms, …, "total": ms}, "counts": {stage: items, …}, "degraded": […]}, the latter two when any.
 json::object ragtime_object(RequestContext& context, double total_ms, const std::vector<std::string>& degraded);
+// With "routing" when the answer's model was chosen by complexity.
+json::object ragtime_object(RequestContext& context, double total_ms, const rag::Answer& answer);
+// {"complexity", "model", "score", "reasons": […]}
+json::object route_object(const rag::RouteChoice& route);
+// "strong; model=large; reasons=reasoning,code", for the header x-ragtime-route.
+std::string route_text(const rag::RouteChoice& route);
 
 }  // namespace ragtime::api

@@ -59,6 +59,13 @@ std::optional<DocumentInfo> DocumentTable::document(std::string_view file_id) co
   return found->info;
 }
 
+std::optional<std::int64_t> DocumentTable::first_chunk(std::string_view file_id) const {
+  const auto slot = places_->find(file_id);
+  const auto* found = slot ? entry(*slot) : nullptr;
+  if (found == nullptr || found->info.file_id != file_id) return std::nullopt;
+  return found->chunks.first;
+}
+
 std::shared_ptr<const index::Selection> DocumentTable::select(const index::Filter& filter) const {
   return cache_.get(filter, [&] { return std::make_shared<const index::Selection>(matching(filter)); });
 }

@@ -80,6 +80,8 @@ class DocumentTable {
  public:
   // Nothing when it is not in the table, or has left the store since.
   std::optional<DocumentInfo> document(std::string_view file_id) const;
+  // Nothing as for document().
+  std::optional<std::int64_t> first_chunk(std::string_view file_id) const;
   // The chunks of all documents that match. Repeated filters are answered from memory.
   std::shared_ptr<const index::Selection> select(const index::Filter& filter) const;
 

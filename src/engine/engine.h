@@ -188,6 +188,9 @@ class Engine {
   // Of a store's indexes; empty when it is not in memory, as before its first document. Callers have checked the
   // tenant.
   virtual IndexReport index_report(std::string_view store_id) const = 0;
+  // The id of the document's first chunk, which is greater in every later version of it, as ids are never used again;
+  // nothing when it is not in the store. Callers have checked the tenant.
+  virtual std::optional<std::int64_t> document_version(std::string_view store_id, std::string_view file_id) const = 0;
   // Blocks until the merges that are due have ended and their snapshots are written.
   virtual void settle() = 0;
 };

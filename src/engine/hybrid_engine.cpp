@@ -146,6 +146,11 @@ IndexReport HybridEngine::index_report(std::string_view store_id) const {
   return store ? store->view()->report() : IndexReport();
 }
 
+std::optional<std::int64_t> HybridEngine::document_version(std::string_view store_id, std::string_view file_id) const {
+  const auto store = find_store(store_id);
+  return store ? store->view()->first_chunk(file_id) : std::nullopt;
+}
+
 Engine::Statistics HybridEngine::statistics() const {
   std::shared_lock lock(stores_mutex_);
   Statistics statistics;

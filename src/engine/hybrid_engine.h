@@ -64,6 +64,7 @@ class HybridEngine final : public Engine {
   bool embeds() const override { return embedder_ != nullptr; }
   Statistics statistics() const override;
   IndexReport index_report(std::string_view store_id) const override;
+  std::optional<std::int64_t> document_version(std::string_view store_id, std::string_view file_id) const override;
   void settle() override { maintenance_.settle(); }
 
  private:

@@ -59,6 +59,7 @@ class StoreView {
                                                  const std::vector<index::ChunkId>& ids) const;
   // Nothing when it is not in this view, or has left the store since.
   std::optional<DocumentInfo> document(std::string_view file_id) const { return documents_->document(file_id); }
+  std::optional<std::int64_t> first_chunk(std::string_view file_id) const { return documents_->first_chunk(file_id); }
   IndexReport report() const;
 
  private:

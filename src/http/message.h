@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,8 @@ struct Request {
   std::string body;                   // Empty on stream routes.
   BodyReader* body_reader = nullptr;  // Only on stream routes; valid while the handler runs.
   std::string remote_address;         // Of the peer, without port.
+  // What ServerHooks::before leaves for the handler; http does not look at it.
+  std::shared_ptr<void> attachment{};
 };
 
 struct Response {

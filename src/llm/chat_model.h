@@ -47,6 +47,9 @@ struct ChatOutcome {
   std::vector<std::string> degraded;  // What a fallback replaced.
 };
 
+// The `param` of an error that says that a model server was too slow: the configuration's key.
+inline constexpr std::string_view kTimeLimit = "timeouts";
+
 // Receives the text as it comes. Returning an error stops the model.
 using ChatSink = std::function<Task<Result<void>>(std::string_view delta)>;
 

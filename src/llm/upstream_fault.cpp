@@ -8,6 +8,7 @@
 #include <locale>
 #include <sstream>
 
+#include "llm/chat_model.h"
 #include "llm/chat_stream.h"
 #include "llm/json_cursor.h"
 
@@ -168,6 +169,7 @@ Error client_error(const UpstreamFault& fault, std::string_view model) {
   const ErrorCode code = overload ? ErrorCode::resource_exhausted : ErrorCode::unavailable;
   Error error = make_error(code, "the model server of '" + std::string(model) + "' " + fault.message);
   error.retry_after = fault.retry_after;
+  if (fault.kind == FaultKind::silence) error.param = kTimeLimit;
   return error;
 }
 

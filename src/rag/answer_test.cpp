@@ -1,10 +1,11 @@
 #include "rag/answer.h"
 
-#include <functional>
 #include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "rag/answer_fakes_for_test.h"
 
 namespace ragtime::rag {
 namespace {
@@ -17,104 +18,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
-
-// Answers every search with what the test put in.
-class FakeEngine final : public engine::Engine {
- public:
-  Task<Result<engine::SearchResults>> search(engine::SearchRequest request, RequestContext&) override {
-    requests.push_back(std::move(request));
-    if (failure) co_return *failure;
-    co_return results;
-  }
-
-  Task<Result<engine::PutOutcome>> put_document(engine::PutDocument, RequestContext&,
-                                                std::function<void(std::size_t, std::size_t)>) override {
-    co_return engine::PutOutcome{};
-  }
-  Task<Result<void>> remove_document(std::string, std::string, std::string, RequestContext&) override {
-    co_return Result<void>();
-  }
-  Task<Result<void>> remove_file(std::string, std::string, RequestContext&) override { co_return Result<void>(); }
-  Task<Result<storage::VectorStoreRecord>> update_store(storage::VectorStoreRecord record, RequestContext&) override {
-    co_return record;
-  }
-  Task<Result<void>> remove_store(std::string, std::string, RequestContext&) override { co_return Result<void>(); }
-  Task<Result<void>> set_attributes(std::string, std::string, std::string, Attributes, RequestContext&) override {
-    co_return Result<void>();
-  }
-  void set_user_words(std::shared_ptr<const text::UserWords>) override {}
-  bool embeds() const override { return false; }
-  Statistics statistics() const override { return {}; }
-  engine::IndexReport index_report(std::string_view) const override { return {}; }
-  void settle() override {}
-
-  engine::SearchResults results;
-  std::optional<Error> failure;
-  std::vector<engine::SearchRequest> requests;
-};
-
-// Says its deltas, then ends well or fails.
-class FakeModel final : public llm::ChatModel {
- public:
-  struct Script {
-    std::vector<std::string> deltas;
-    std::optional<Error> failure;
-    llm::ChatRequest asked;
-    std::function<void()> before;
-  };
-  FakeModel(std::string name, Script& script) : name_(std::move(name)), script_(script) {}
-
-  const std::string& name() const override { return name_; }
-
-  Task<Result<llm::ChatOutcome>> answer(llm::ChatRequest request, llm::ChatSink sink, RequestContext&) override {
-    script_.asked = std::move(request);
-    if (script_.before) script_.before();
-    for (const std::string& delta : script_.deltas) RAGTIME_CO_TRY_DONE(co_await sink(delta));
-    if (script_.failure) co_return *script_.failure;
-    llm::ChatOutcome outcome;
-    outcome.finish_reason = llm::FinishReason::length;
-    outcome.usage = {21, 22, false};
-    co_return outcome;
-  }
-
- private:
-  const std::string name_;
-  Script& script_;
-};
-
-// Writes down what happened as one line per event.
-class EventLog final : public AnswerEvents {
- public:
-  Task<Result<void>> on_search_start(const std::vector<std::string>& queries) override {
-    return note("start " + queries.front());
-  }
-  Task<Result<void>> on_search_done(const engine::SearchResults& results) override {
-    return note("done " + std::to_string(results.hits.size()));
-  }
-  Task<Result<void>> on_delta(std::string_view text) override { return note("text " + std::string(text)); }
-  Task<Result<void>> on_citation(const Citation& citation) override {
-    return note("cite " + citation.filename + " " + std::to_string(citation.index));
-  }
-
-  std::vector<std::string> lines;
-  std::string refuses = "nothing";  // Events that start with this fail.
-
- private:
-  Task<Result<void>> note(std::string line) {
-    lines.push_back(line);
-    if (line.starts_with(refuses)) co_return make_error(ErrorCode::cancelled, "the client is gone");
-    co_return Result<void>();
-  }
-};
-
-engine::SearchHit hit_of(std::string filename, std::string text) {
-  engine::SearchHit hit;
-  hit.file_id = "file-" + filename;
-  hit.filename = std::move(filename);
-  hit.chunk.text = std::move(text);
-  hit.score = 1;
-  return hit;
-}
 
 std::vector<std::string> stages(RequestContext& context) {
   std::vector<std::string> names;
@@ -260,7 +163,7 @@ TEST_F(AnswerTest, AModelThatFailsBeforeItsFirstWordIsReplaced) {
   ASSERT_TRUE(answer.has_value()) << answer.error().message;
   EXPECT_EQ(answer->model, kExtractiveModel);
   EXPECT_EQ(answer->text, "The cache keeps entries for 30 minutes.");
-  EXPECT_THAT(answer->degraded, ElementsAre("model:chat→ragtime-extractive"));
+  EXPECT_THAT(answer->degraded, ElementsAre("llm_unavailable:chat→ragtime-extractive"));
 }
 
 TEST_F(AnswerTest, AModelThatFailsAfterItsFirstWordIsAnError) {
@@ -336,6 +239,7 @@ TEST_F(AnswerTest, ModelsAndTheDefault) {
   std::vector<std::pair<std::string, bool>> models;
   for (const ModelInfo& model : answerer->models()) models.emplace_back(model.name, model.built_in);
   EXPECT_THAT(models, ElementsAre(std::pair("first", false), std::pair("second", false),
+                                  std::pair(std::string(kAutoModel), false),
                                   std::pair(std::string(kExtractiveModel), true)));
   EXPECT_EQ(Answerer::create({}, engine_, {}, compute_)->default_model(), kExtractiveModel);
 }

@@ -46,9 +46,41 @@ std::string day(std::int64_t unix_seconds) {
   return fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(static_cast<std::time_t>(unix_seconds)));
 }
 
+json::value count_or_null(const std::optional<std::int64_t>& count) {
+  if (!count) return nullptr;
+  return *count;
+}
+
+std::string priority_of(const storage::ApiKeyRecord& key) {
+  return key.limits.priority.empty() ? "normal" : key.limits.priority;
+}
+
+json::object limits_object(const storage::ApiKeyRecord& key) {
+  return {{"requests_per_minute", count_or_null(key.limits.requests_per_minute)},
+          {"tokens_per_minute", count_or_null(key.limits.tokens_per_minute)},
+          {"streams", count_or_null(key.limits.streams)},
+          {"concurrent_requests", count_or_null(key.limits.concurrent_requests)},
+          {"priority", priority_of(key)}};
+}
+
+// "60 rpm, 2 streams, high"; empty when everything is as configured.
+std::string limits_text(const storage::ApiKeyRecord& key) {
+  std::vector<std::string> parts;
+  const auto add = [&](const std::optional<std::int64_t>& count, std::string_view unit) {
+    if (count) parts.push_back(*count == 0 ? fmt::format("any {}", unit) : fmt::format("{} {}", *count, unit));
+  };
+  add(key.limits.requests_per_minute, "rpm");
+  add(key.limits.tokens_per_minute, "tpm");
+  add(key.limits.streams, "streams");
+  add(key.limits.concurrent_requests, "at a time");
+  if (priority_of(key) != "normal") parts.push_back(priority_of(key));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 json::object key_object(const storage::ApiKeyRecord& key) {
   json::object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant}, {"prefix", key.prefix}};
   out["scopes"] = json::array(key.scopes.begin(), key.scopes.end());
+  out["limits"] = limits_object(key);
   out["created_at"] = key.created_at;
   out["revoked_at"] = key.revoked_at ? json::value(*key.revoked_at) : json::value(nullptr);
   return out;
@@ -62,6 +94,7 @@ storage::ApiKeyRecord make_record(const KeyOptions& options, const std::string& 
   out.hash = sha256_hex(secret);
   out.prefix = secret.substr(0, kPrefixChars);
   out.scopes = options.scopes.empty() ? std::vector<std::string>{"read", "write"} : options.scopes;
+  out.limits = options.limits;
   out.created_at = SystemClock().unix_seconds();
   return out;
 }
@@ -100,10 +133,10 @@ int key_list_command(Invocation& invocation) {
     return kExitDone;
   }
   if (records->empty()) invocation.err.line("no keys: only programs on this machine may call the server");
-  Table table({"id", "name", "begins", "tenant", "scopes", "created", "revoked"});
+  Table table({"id", "name", "begins", "tenant", "scopes", "limits", "created", "revoked"});
   for (const auto& key : *records) {
     table.row({key.id, key.name, key.prefix + "…", key.tenant, fmt::format("{}", fmt::join(key.scopes, ",")),
-               day(key.created_at), key.revoked_at ? day(*key.revoked_at) : ""});
+               limits_text(key), day(key.created_at), key.revoked_at ? day(*key.revoked_at) : ""});
   }
   if (!table.empty()) table.print(invocation.out);
   return kExitDone;

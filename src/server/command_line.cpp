@@ -124,6 +124,15 @@ void add_keys(CLI::App& app, Parsed& parsed) {
       ->delimiter(',')
       ->check(CLI::IsMember({"read", "write", "admin"}));
   create->add_option("--tenant", parsed.key.tenant, "Whose stores and files it sees (default: default)");
+  storage::KeyLimits& limits = parsed.key.limits;
+  const auto count = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40);
+  create->add_option("--requests-per-minute", limits.requests_per_minute, "At most; 0: no limit\n(default for all limits: as configured in [limits.per_key])")
+      ->check(count);
+  create->add_option("--tokens-per-minute", limits.tokens_per_minute, "Of prompts and answers, at most")->check(count);
+  create->add_option("--streams", limits.streams, "Streamed answers at a time")->check(count);
+  create->add_option("--concurrent-requests", limits.concurrent_requests, "Requests at a time")->check(count);
+  create->add_option("--priority", limits.priority, "Who is served first when the server is full: low, normal, high\n(default: normal)")
+      ->check(CLI::IsMember({"low", "normal", "high"}));
   add_json(create, parsed);
   create->footer(
       "\nAs soon as one key exists, every route but /healthz and /readyz asks for one.\n\n"

@@ -10,6 +10,7 @@
 
 #include "server/configuration.h"
 #include "server/terminal.h"
+#include "storage/records.h"
 
 namespace ragtime::server {
 
@@ -82,6 +83,7 @@ struct KeyOptions {
   std::string name;
   std::string tenant;
   std::vector<std::string> scopes;
+  storage::KeyLimits limits;
   std::string id;
 };
 

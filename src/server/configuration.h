@@ -55,7 +55,7 @@ struct ModelSettings {
   std::int64_t batch_size_max = 128;  // Texts in one call of the endpoint.
   std::int64_t connect_ms = 5'000;
   std::int64_t first_byte_ms = 10'000;
-  std::int64_t first_token_ms = 60'000;
+  std::int64_t first_token_ms = 0;  // 0: limits.llm_timeout_s.
   std::int64_t idle_ms = 30'000;
   std::int64_t answer_ms = 300'000;
   std::int64_t total_ms = 600'000;
@@ -70,6 +70,20 @@ struct RoutingSettings {
   std::string light;
   std::string balanced;
   std::string strong;
+  double balanced_from = 0.25;  // Scores, 0..1.
+  double strong_from = 0.5;
+  double confidence_low = 0.3;  // Of the best hit, when documents are searched.
+  double confidence_high = 0.7;
+};
+
+// What is said and remembered for the time when no model answers.
+struct DegradationSettings {
+  std::string message;     // Empty: the failure is an error.
+  std::string message_zh;  // To questions in Chinese; empty: `message`.
+  std::int64_t answers_max = 1000;  // Remembered answers; 0: none.
+  std::int64_t answer_bytes_max = 8ll << 20;
+  std::int64_t answer_ttl_s = 3600;
+  double similarity = 0.9;
 };
 
 inline constexpr std::string_view kDefaultEncoderModel = "all-MiniLM-L6-v2";
@@ -132,8 +146,20 @@ struct StoreSettings {
   std::string url = "sqlite:";
 };
 
+struct LimitSetSettings {  // 0: no limit.
+  std::int64_t requests_per_minute = 0;
+  std::int64_t tokens_per_minute = 0;
+  std::int64_t streams = 0;
+  std::int64_t concurrent_requests = 0;
+};
+
 struct LimitSettings {
-  std::int64_t concurrent_requests_max = 50;
+  std::int64_t concurrent_requests_max = 50;  // Of the whole server.
+  std::int64_t waiting_requests_max = 100;    // Beyond those.
+  std::int64_t request_wait_ms = 1000;        // How long each of them waits.
+  LimitSetSettings per_key;                   // Where `ragtime key create` said nothing else.
+  LimitSetSettings per_tenant;
+  LimitSetSettings server;  // All together; its concurrent requests are concurrent_requests_max.
   std::int64_t compute_threads_max = 0;  // 0 = one per core.
   std::int64_t background_queue_max = 1000;
   std::int64_t connections_max = 10'000;
@@ -165,6 +191,7 @@ struct Configuration {
   ServerSettings server;
   std::vector<ModelSettings> models;
   RoutingSettings routing;
+  DegradationSettings degradation;
   EncoderSettings encoder;
   ChunkingSettings chunking;
   RetrievalSettings retrieval;

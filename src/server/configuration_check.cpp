@@ -104,6 +104,24 @@ Result<void> check_models(const Configuration& configuration) {
   return check_model_name(names, configuration.routing.strong, "routing.strong");
 }
 
+Result<void> check_routing(const Configuration& configuration) {
+  const auto& routing = configuration.routing;
+  if (routing.strong_from < routing.balanced_from) {
+    return at("routing.strong_from", "must not be smaller than routing.balanced_from");
+  }
+  if (routing.confidence_high < routing.confidence_low) {
+    return at("routing.confidence_high", "must not be smaller than routing.confidence_low");
+  }
+  for (const auto& model : configuration.models) {
+    if (model.task == "chat") continue;
+    for (const auto& [key, name] : {std::pair("routing.light", routing.light), {"routing.balanced", routing.balanced},
+                                    {"routing.strong", routing.strong}}) {
+      if (name == model.name) return at(key, fmt::format("\"{}\" is no chat model", name));
+    }
+  }
+  return {};
+}
+
 Result<void> check_store_url(const std::string& url) {
   for (const std::string_view scheme : {"sqlite:", "postgres://", "postgresql://"}) {
     if (url.starts_with(scheme)) return {};
@@ -157,6 +175,7 @@ Result<void> check_consistency(const Configuration& configuration) {
     return at("retrieval.index", kind.error().message);
   }
   RAGTIME_TRY_DONE(check_models(configuration));
+  RAGTIME_TRY_DONE(check_routing(configuration));
   RAGTIME_TRY_DONE(check_reranker(configuration));
   return check_store_url(configuration.store.url);
 }
@@ -174,9 +193,6 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");
   note(!configuration.cache.redis_url.empty(), "cache.redis_url: this version does not use Redis");
   note(!configuration.trace.otlp_url.empty(), "trace.otlp_url: this version does not export traces");
-  note(!configuration.routing.light.empty() || !configuration.routing.balanced.empty() ||
-           !configuration.routing.strong.empty(),
-       "routing: this version does not route by complexity");
   note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.task != "chat" && m.endpoints.size() > 1; }),
        "models.endpoints: this version only uses the first endpoint of models that are no chat models");
   return out;

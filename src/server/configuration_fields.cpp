@@ -66,7 +66,7 @@ void visit_model(ModelSettings& model, FieldVisitor& visitor) {
   visitor.section("timeouts", [&] {
     visitor.field("connect_ms", model.connect_ms, between(1, kDayMs));
     visitor.field("first_byte_ms", model.first_byte_ms, between(1, kDayMs));
-    visitor.field("first_token_ms", model.first_token_ms, between(1, kDayMs));
+    visitor.field("first_token_ms", model.first_token_ms, between(0, kDayMs));
     visitor.field("idle_ms", model.idle_ms, between(1, kDayMs));
     visitor.field("answer_ms", model.answer_ms, between(1, kDayMs));
     visitor.field("total_ms", model.total_ms, between(1, kDayMs));
@@ -136,6 +136,17 @@ void visit_cache(CacheSettings& cache, FieldVisitor& visitor) {
   });
 }
 
+void visit_rates(LimitSetSettings& limits, FieldVisitor& visitor) {
+  visitor.field("requests_per_minute", limits.requests_per_minute, between(0, kAnyCount));
+  visitor.field("tokens_per_minute", limits.tokens_per_minute, between(0, kAnyCount));
+  visitor.field("streams", limits.streams, between(0, kAnyCount));
+}
+
+void visit_limit_set(LimitSetSettings& limits, FieldVisitor& visitor) {
+  visit_rates(limits, visitor);
+  visitor.field("concurrent_requests", limits.concurrent_requests, between(0, kAnyCount));
+}
+
 void visit_limits(LimitSettings& limits, FieldVisitor& visitor) {
   constexpr double kCountMax = 1'000'000;
   constexpr double kDayS = 86'400;
@@ -151,6 +162,20 @@ void visit_limits(LimitSettings& limits, FieldVisitor& visitor) {
   visitor.field("memory_bytes_max", limits.memory_bytes_max, between(0, 1e15));
   visitor.field("file_bytes_max", limits.file_bytes_max, between(1, kAnyCount));
   visitor.field("context_tokens_max", limits.context_tokens_max, between(100, kCountMax));
+  visitor.field("waiting_requests_max", limits.waiting_requests_max, between(0, kCountMax));
+  visitor.field("request_wait_ms", limits.request_wait_ms, between(1, 60'000));
+  visitor.section("per_key", [&] { visit_limit_set(limits.per_key, visitor); });
+  visitor.section("per_tenant", [&] { visit_limit_set(limits.per_tenant, visitor); });
+  visitor.section("server", [&] { visit_rates(limits.server, visitor); });
+}
+
+void visit_degradation(DegradationSettings& degradation, FieldVisitor& visitor) {
+  visitor.field("message", degradation.message, {});
+  visitor.field("message_zh", degradation.message_zh, {});
+  visitor.field("answers_max", degradation.answers_max, between(0, kAnyCount));
+  visitor.field("answer_bytes_max", degradation.answer_bytes_max, between(0, kAnyCount));
+  visitor.field("answer_ttl_s", degradation.answer_ttl_s, between(0, kYearS));
+  visitor.field("similarity", degradation.similarity, between(0, 1));
 }
 
 }  // namespace
@@ -162,7 +187,12 @@ void visit_fields(Configuration& configuration, FieldVisitor& visitor) {
     visitor.field("light", configuration.routing.light, {});
     visitor.field("balanced", configuration.routing.balanced, {});
     visitor.field("strong", configuration.routing.strong, {});
+    visitor.field("balanced_from", configuration.routing.balanced_from, between(0, 1));
+    visitor.field("strong_from", configuration.routing.strong_from, between(0, 1));
+    visitor.field("confidence_low", configuration.routing.confidence_low, between(0, 1));
+    visitor.field("confidence_high", configuration.routing.confidence_high, between(0, 1));
   });
+  visitor.section("degradation", [&] { visit_degradation(configuration.degradation, visitor); });
   visitor.section("encoder", [&] {
     visitor.field("model", configuration.encoder.model, {});
     visitor.field("precision", configuration.encoder.precision, one_of({"auto", "f32", "bf16", "int8"}));

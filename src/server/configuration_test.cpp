@@ -190,6 +190,10 @@ TEST(Configuration, RulesThatSpanFieldsNameTheLine) {
   EXPECT_THAT(
       error_of("[routing]\nlight = \"smal\"\n[[models]]\nname = \"small\"\nendpoints = [{url = \"http://x\"}]\n"),
       HasSubstr("ragtime.toml:2: routing.light: there is no model called \"smal\"; did you mean \"small\"?"));
+  EXPECT_THAT(error_of("[routing]\nbalanced_from = 0.6\n"), HasSubstr("routing.strong_from: must not be smaller"));
+  EXPECT_THAT(error_of("[routing]\nlight = \"r\"\n[[models]]\nname = \"r\"\ntask = \"rerank\"\n"
+                       "endpoints = [{url = \"http://x\"}]\n"),
+              HasSubstr("routing.light: \"r\" is no chat model"));
   EXPECT_THAT(error_of("[server]\ntls_cert = \"a\"\n"), HasSubstr("belong together"));
   EXPECT_THAT(error_of("[store]\nurl = \"mysql://x\"\n"), HasSubstr("ragtime.toml:2: store.url"));
 }

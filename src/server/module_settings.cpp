@@ -47,6 +47,10 @@ engine::IndexConfig index_config(const RetrievalSettings& retrieval) {
   return out;
 }
 
+std::chrono::milliseconds first_token_timeout(const Configuration& configuration, const ModelSettings& model) {
+  return model.first_token_ms > 0 ? milliseconds(model.first_token_ms) : seconds(configuration.limits.llm_timeout_s);
+}
+
 bool is_chat(const ModelSettings& model) {
   return model.task == "chat";
 }
@@ -78,11 +82,11 @@ llm::EndpointPoolConfig pool_config(const ModelSettings& model) {
   return out;
 }
 
-llm::GatewayTimeouts gateway_timeouts(const ModelSettings& model) {
+llm::GatewayTimeouts gateway_timeouts(const Configuration& configuration, const ModelSettings& model) {
   llm::GatewayTimeouts out;
   out.connect = milliseconds(model.connect_ms);
   out.first_byte = milliseconds(model.first_byte_ms);
-  out.first_token = milliseconds(model.first_token_ms);
+  out.first_token = first_token_timeout(configuration, model);
   out.idle = milliseconds(model.idle_ms);
   out.answer = milliseconds(model.answer_ms);
   out.total = milliseconds(model.total_ms);
@@ -187,7 +191,7 @@ std::vector<llm::GatewayModel> gateway_models(const Configuration& configuration
   for (const auto& model : configuration.models) {
     if (!is_chat(model)) continue;
     llm::GatewayModel& added = out.emplace_back();
-    added.timeouts = gateway_timeouts(model);
+    added.timeouts = gateway_timeouts(configuration, model);
     added.retry.attempts_max = static_cast<std::size_t>(std::max<std::int64_t>(1, model.retry_attempts_max));
     added.retry.budget_percent = static_cast<std::size_t>(model.retry_budget_percent);
     added.hedge = model.hedge;
@@ -231,6 +235,21 @@ std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& con
 rag::AnswererConfig answerer_config(const Configuration& configuration) {
   rag::AnswererConfig out;
   out.context_tokens_max = static_cast<std::size_t>(configuration.limits.context_tokens_max);
+  const auto& routing = configuration.routing;
+  out.routing.light = routing.light;
+  out.routing.balanced = routing.balanced;
+  out.routing.strong = routing.strong;
+  out.routing.thresholds = {.balanced = routing.balanced_from,
+                            .strong = routing.strong_from,
+                            .confidence_low = routing.confidence_low,
+                            .confidence_high = routing.confidence_high};
+  const auto& degradation = configuration.degradation;
+  out.degradation.message = degradation.message;
+  out.degradation.message_chinese = degradation.message_zh;
+  out.degradation.memory = {.entries_max = static_cast<std::size_t>(degradation.answers_max),
+                            .bytes_max = static_cast<std::size_t>(degradation.answer_bytes_max),
+                            .ttl = std::chrono::seconds(degradation.answer_ttl_s),
+                            .similarity = degradation.similarity};
   return out;
 }
 
@@ -240,11 +259,38 @@ rag::IngestorConfig ingestor_config(const Configuration&) {
   return out;
 }
 
+namespace {
+
+api::LimitSet limit_set(const LimitSetSettings& limits) {
+  return {.requests_per_minute = limits.requests_per_minute,
+          .tokens_per_minute = limits.tokens_per_minute,
+          .streams = limits.streams,
+          .concurrent_requests = limits.concurrent_requests};
+}
+
+api::LimitsConfig limits_config(const LimitSettings& limits) {
+  api::LimitsConfig out;
+  out.per_key = limit_set(limits.per_key);
+  out.per_tenant = limit_set(limits.per_tenant);
+  out.total = limit_set(limits.server);
+  out.total.concurrent_requests = limits.concurrent_requests_max;
+  out.waiting_max = static_cast<std::size_t>(limits.waiting_requests_max);
+  out.wait_max = milliseconds(limits.request_wait_ms);
+  return out;
+}
+
+}  // namespace
+
 api::ServiceConfig service_config(const Configuration& configuration) {
   api::ServiceConfig out;
   out.file_bytes_max = static_cast<std::size_t>(configuration.limits.file_bytes_max);
   out.request_timeout = seconds(configuration.limits.request_timeout_s);
+  out.database_timeout = seconds(configuration.limits.database_timeout_s);
   out.allowed_hosts = configuration.server.allowed_hosts;
+  out.limits = limits_config(configuration.limits);
+  out.stream.enabled = configuration.stream.enabled;
+  out.stream.chunk_bytes = static_cast<std::size_t>(configuration.stream.chunk_size);
+  out.stream.buffer_bytes = static_cast<std::size_t>(configuration.stream.buffer_size);
   out.version = version();
   for (const auto& model : configuration.models) {
     if (is_chat(model)) out.answer_timeout = std::max(out.answer_timeout, milliseconds(model.total_ms));

@@ -122,7 +122,9 @@ Result<void> Runtime::open_engine() {
               engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
   for (const auto& pool : chat_pools) models.push_back(llm::make_gateway_chat_model(pool->model(), *gateway));
-  answerer = rag::Answerer::create(answerer_config(configuration), *engine, std::move(models), *compute);
+  rag::AnswererConfig answering = answerer_config(configuration);
+  answering.embedder = embedder.get();
+  answerer = rag::Answerer::create(std::move(answering), *engine, std::move(models), *compute);
   ingestor = rag::Ingestor::create(ingestor_config(configuration), *database, *blobs, *parser, *engine, *blocking,
                                    clock, log, metrics);
   return {};

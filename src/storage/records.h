@@ -110,6 +110,15 @@ struct DocumentChunks {
   bool embedded = false;  // Some of the chunks have vectors.
 };
 
+// What a key may do at most; nothing: as configured, 0: no limit.
+struct KeyLimits {
+  std::optional<std::int64_t> requests_per_minute{};
+  std::optional<std::int64_t> tokens_per_minute{};
+  std::optional<std::int64_t> streams{};  // At a time.
+  std::optional<std::int64_t> concurrent_requests{};
+  std::string priority{};  // "low", "normal", "high"; empty: normal.
+};
+
 struct ApiKeyRecord {
   std::string id;  // "key_…"
   std::string name;
@@ -117,6 +126,7 @@ struct ApiKeyRecord {
   std::string hash;                 // SHA-256 of the key, which has 238 bits: no salt needed.
   std::string prefix;               // The first characters, to recognise it by.
   std::vector<std::string> scopes;  // "read", "write", "admin".
+  KeyLimits limits{};
   std::int64_t created_at = 0;
   std::optional<std::int64_t> revoked_at;
 };

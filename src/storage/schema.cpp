@@ -153,7 +153,16 @@ ALTER TABLE stores ADD COLUMN bm25_b REAL;
 ALTER TABLE stores ADD COLUMN heading_weight REAL;
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+// What a key may do at most; NULL: as configured.
+constexpr const char* kVersion5 = R"sql(
+ALTER TABLE keys ADD COLUMN requests_per_minute INTEGER;
+ALTER TABLE keys ADD COLUMN tokens_per_minute INTEGER;
+ALTER TABLE keys ADD COLUMN streams INTEGER;
+ALTER TABLE keys ADD COLUMN concurrent_requests INTEGER;
+ALTER TABLE keys ADD COLUMN priority TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 Result<std::int64_t> version_of(Connection& connection) {
   RAGTIME_TRY(const auto version, connection.integer("PRAGMA user_version"));

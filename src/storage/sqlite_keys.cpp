@@ -6,7 +6,8 @@ namespace ragtime::storage {
 namespace {
 
 constexpr std::string_view kSelectKeys =
-    "SELECT id, name, tenant, hash, prefix, scopes, created_at, revoked_at FROM keys";
+    "SELECT id, name, tenant, hash, prefix, scopes, created_at, revoked_at, requests_per_minute, tokens_per_minute,"
+    " streams, concurrent_requests, priority FROM keys";
 
 Result<ApiKeyRecord> read_key(const Statement& row) {
   Columns columns(row);
@@ -19,6 +20,11 @@ Result<ApiKeyRecord> read_key(const Statement& row) {
   RAGTIME_TRY(key.scopes, decode_strings(columns.text()));
   key.created_at = columns.integer();
   key.revoked_at = columns.optional_integer();
+  key.limits.requests_per_minute = columns.optional_integer();
+  key.limits.tokens_per_minute = columns.optional_integer();
+  key.limits.streams = columns.optional_integer();
+  key.limits.concurrent_requests = columns.optional_integer();
+  key.limits.priority = columns.text();
   return key;
 }
 
@@ -27,9 +33,11 @@ Result<ApiKeyRecord> read_key(const Statement& row) {
 Result<void> SqliteDatabase::insert_key(const ApiKeyRecord& key) {
   return write([&](Connection& connection) {
     return connection.execute(
-        "INSERT INTO keys (id, name, tenant, hash, prefix, scopes, created_at, revoked_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        key.id, key.name, key.tenant, key.hash, key.prefix, encode_strings(key.scopes), key.created_at, key.revoked_at);
+        "INSERT INTO keys (id, name, tenant, hash, prefix, scopes, created_at, revoked_at, requests_per_minute,"
+        " tokens_per_minute, streams, concurrent_requests, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.id, key.name, key.tenant, key.hash, key.prefix, encode_strings(key.scopes), key.created_at, key.revoked_at,
+        key.limits.requests_per_minute, key.limits.tokens_per_minute, key.limits.streams,
+        key.limits.concurrent_requests, key.limits.priority);
   });
 }
 

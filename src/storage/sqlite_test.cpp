@@ -204,9 +204,15 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
   ASSERT_TRUE(connect()
                   ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals;"
                                    "ALTER TABLE documents DROP COLUMN first_chunk;"
-                                   "ALTER TABLE documents DROP COLUMN embedded; ALTER TABLE stores DROP COLUMN bm25_k1;"
-                                   "ALTER TABLE stores DROP COLUMN bm25_b; ALTER TABLE stores DROP COLUMN heading_weight;"
-                                   "PRAGMA user_version = 1")
+                                   "ALTER TABLE documents DROP COLUMN embedded;"
+                                   "ALTER TABLE stores DROP COLUMN bm25_k1;"
+                                   "ALTER TABLE stores DROP COLUMN bm25_b;"
+                                   "ALTER TABLE stores DROP COLUMN heading_weight;"
+                                   "ALTER TABLE keys DROP COLUMN requests_per_minute;"
+                                   "ALTER TABLE keys DROP COLUMN tokens_per_minute;"
+                                   "ALTER TABLE keys DROP COLUMN streams;"
+                                   "ALTER TABLE keys DROP COLUMN concurrent_requests;"
+                                   "ALTER TABLE keys DROP COLUMN priority; PRAGMA user_version = 1")
                   .has_value());
   auto database = open_sqlite(file_);
   ASSERT_TRUE(database.has_value()) << database.error().message;

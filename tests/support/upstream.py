@@ -11,6 +11,7 @@
   error-event sends an error object in the stream after some text
   garbage     sends a line that is not JSON
   stuck       sends the role chunk and then nothing
+  stall       sends some text and then nothing
   endless     streams words until the client goes away; `disconnects` counts those
 """
 
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.path, dict(self.headers), request))
         model = request["model"]
-        if model == "refuses":
+        if model == "refuses" or self.server.down:
             return self.send_json(500, {"error": {"message": "out of memory", "type": "server_error"}})
         if model == "busy":
             return self.send_json(429, {"error": {"message": "too many"}}, [("Retry-After", "1")])
@@ -138,6 +139,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.release.wait(60)
         self.abort()
 
+    def stream_stall(self, model):
+        self.event(chunk(model, {"role": "assistant", "content": "The idle speed"}))
+        self.server.release.wait(60)
+        self.abort()
+
     def stream_endless(self, model):
         self.event(chunk(model, {"role": "assistant", "content": ""}))
         while not self.server.release.is_set():
@@ -153,6 +159,7 @@ class Upstream(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests, self.disconnects = [], 0
+        self.down = False  # True: every model refuses.
         self.lock, self.release = threading.Lock(), threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
