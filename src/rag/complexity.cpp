@@ -22,10 +22,12 @@ constexpr auto kReasoning = std::to_array<std::string_view>(
      "derive",      "step by step",  "step-by-step", "analyze",       "analyse",   "evaluate",      "critique",
      "root cause",  "what if",       "implication",  "justify",       "argue",     "reason about",  "optimi",
      "debug",       "diagnose",      "refactor",     "architect",     "strategy",  "advantages",    "under which conditions",
-     "为什么",      "为何",          "比较",         "对比",          "权衡",      "优缺点",        "利弊",
+     "为什么",      "为何",          "对比",          "权衡",      "优缺点",        "利弊",
      "证明",        "推导",          "一步一步",     "逐步",          "分析",      "评估",          "评价",
      "根本原因",    "论证",          "优化",         "调试",          "排查",      "重构",          "架构",
-     "策略",        "推理",          "假如",         "如果",          "影响",      "取舍"});
+     "策略",        "推理",          "假如",         "如果",          "影响",      "取舍",
+     // Not 比较慢, "rather slow".
+     "，比较",      "。比较",        "：比较",       "\n比较",       "请比较",    "比较两",        "比较不同"});
 
 // Asked to make something.
 constexpr auto kProduction = std::to_array<std::string_view>(
@@ -158,15 +160,16 @@ std::string_view name(Complexity complexity) {
 ComplexityReport assess_complexity(const std::vector<llm::ChatMessage>& messages,
                                    std::optional<double> retrieval_confidence, const ComplexityThresholds& thresholds) {
   const std::string question(last_question(messages));
-  const std::string text = lowered(question);
+  const std::string lower = lowered(question);
+  const std::string text = "，" + lower;  // Words that begin a clause are found at the very beginning too.
   Assessment assessment;
   assessment.add("length", length_weight(question));
-  add_structure(text, assessment);
+  add_structure(lower, assessment);
   const std::size_t reasoning = count_any(text, kReasoning);
   const std::size_t explanation = count_any(text, kExplanation);
   assessment.add("reasoning", diminishing(reasoning, 0.3, 0.2, 0.65));
   assessment.add("production", diminishing(count_any(text, kProduction), 0.3, 0.1, 0.45));
-  assessment.add("explanation", diminishing(explanation, 0.25, 0.05, 0.35));
+  assessment.add("explanation", diminishing(explanation, 0.27, 0.05, 0.37));
   assessment.add("constraints", diminishing(count_any(text, kConstraints), 0.08, 0.08, 0.24));
   assessment.add("mathematics", diminishing(count_any(text, kMathematics), 0.2, 0.1, 0.4));
   assessment.add("conversation", depth_weight(messages));

@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ModelFailures,
                                                       "llm_overloaded"},
                                          ModelFailure{make_error(ErrorCode::invalid_argument, "too long"),
                                                       "llm_refused"}),
-                         [](const auto& info) { return info.param.kind; });
+                         [](const auto& each) { return each.param.kind; });
 
 TEST_F(DegradationTest, AFailedSearchIsAnsweredFromMemory) {
   make({});
