@@ -105,6 +105,7 @@ BalancedPool::BalancedPool(EndpointPoolConfig config) : config_(std::move(config
   for (const EndpointConfig& endpoint : config_.endpoints) {
     if (find(endpoint) == nullptr) endpoints_.push_back(make_endpoint(endpoint));
   }
+  awaits_endpoints_ = config_.endpoints_follow;
 }
 
 BalancedPool::~BalancedPool() {
@@ -148,6 +149,8 @@ BalancedPool::Placed BalancedPool::place(const Demand& demand, SteadyTime now) {
   Placed out;
   if (found.probe) {
     out.lease = lease(endpoints_[*found.probe], demand, now);
+  } else if (awaits_endpoints_ && endpoints_.empty()) {
+    return out;
   } else if (!found.allowed) {
     out.error = make_error(ErrorCode::unavailable, endpoints_.empty()
                                                        ? fmt::format("no server of '{}' is known", config_.model)

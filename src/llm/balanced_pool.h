@@ -33,6 +33,7 @@ struct QueueConfig {
 struct EndpointPoolConfig {
   std::string model;  // The configured name.
   std::vector<EndpointConfig> endpoints;
+  bool endpoints_follow = false;  // A source will name more: while there are none yet, requests wait for them.
   Balance balance = Balance::least_load;
   HealthConfig health;
   LimitConfig limit;  // Of each endpoint.
@@ -120,6 +121,7 @@ class BalancedPool final : public EndpointPool {
   std::vector<EndpointPtr> endpoints_;
   std::array<std::list<Waiter*>, 3> queues_;     // By priority.
   std::size_t in_flight_ = 0;
+  bool awaits_endpoints_ = false;
   double turn_ = 0;                              // Of the last choice; who was away does not catch up.
   SteadyTime last_end_{};                        // Of a lease, while requests were waiting.
   double end_gap_ms_ = 0;                        // Between ends, a moving average.

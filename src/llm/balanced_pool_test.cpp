@@ -386,6 +386,22 @@ TEST_F(PoolQueueTest, ANewEndpointServesThoseWhoWait) {
   EXPECT_THAT(served_, testing::ElementsAre("waiter"));
 }
 
+TEST_F(PoolQueueTest, TheFirstEndpointsOfASourceAreWaitedFor) {
+  config_.endpoints_follow = true;
+  open(0);
+  const auto scenario = [](PoolQueueTest& test) -> Task<> {
+    async::TaskGroup group(co_await asio::this_coro::executor);
+    group.spawn(test.wait_for_lease("waiter", Priority::normal, test.context_));
+    co_await turns(3);
+    test.pool_->set_endpoints(replicas(1));
+    co_await group.join();
+    test.pool_->set_endpoints({});
+  };
+  async::sync_wait(scenario(*this));
+  EXPECT_THAT(served_, testing::ElementsAre("waiter"));
+  EXPECT_EQ(try_acquire().error().code, ErrorCode::unavailable);
+}
+
 TEST_F(PoolQueueTest, WhoWaitsForARestIsServedWhenItIsOver) {
   config_.health.rest = milliseconds(30);
   open_narrow(10, seconds(10));

@@ -79,6 +79,7 @@ BalancedPool::Endpoint* BalancedPool::find(const EndpointConfig& endpoint) const
 void BalancedPool::set_endpoints(std::vector<EndpointConfig> endpoints) {
   const std::lock_guard lock(mutex_);
   const SteadyTime now = config_.now();
+  awaits_endpoints_ = false;
   std::vector<EndpointPtr> former = std::exchange(endpoints_, {});
   for (EndpointConfig& config : endpoints) {
     if (find(config) != nullptr) continue;

@@ -1,9 +1,14 @@
-// One JSON call to a model server: POST, retries with growing waits, and errors in our terms. Private to llm.
+// One JSON call to the pool of a model: POST, on failure again elsewhere, and errors in our terms. Private to llm.
 //
-// Thread safety: as http::Client.
+// Asking a model for embeddings or scores changes nothing there, so every failure may be repeated: at once at another
+// endpoint, after a growing wait when all have been tried, within the attempts, the retry budget and the time limits.
+// Each attempt is a lease, so that these calls count like any other load.
+// Thread safety: as the pool and http::Client.
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,25 +18,41 @@
 #include "base/request_context.h"
 #include "base/result.h"
 #include "http/client.h"
+#include "llm/endpoint_pool.h"
+#include "llm/retry_budget.h"
 
 namespace ragtime::llm {
 
-struct RemoteEndpoint {
-  std::string name;                           // What our clients call the model.
-  std::string url;                            // Base, for example "http://127.0.0.1:9001/v1".
-  std::string model;                          // What the endpoint calls it.
-  std::string api_key;                        // Empty: no Authorization header.
-  std::chrono::milliseconds timeout{60'000};  // Of one call, retries included.
-  int retries_max = 2;                        // After a lost connection, 429 and 5xx.
-  std::chrono::milliseconds backoff{250};     // Before the first retry; doubles. Retry-After wins.
+struct RemoteCallConfig {
+  std::string name;                                 // What our clients call the model.
+  std::chrono::milliseconds first_byte{60'000};     // Of one attempt, from the request to the head of the answer.
+  std::chrono::milliseconds total{60'000};          // Of the call, retries and waits included.
+  int retries_max = 2;                              // After the first attempt.
+  std::chrono::milliseconds backoff{250};           // Before asking an endpoint again; doubles. Retry-After wins.
 };
 
-// The answer's JSON. Errors: unavailable, resource_exhausted (429), invalid_argument (other 4xx that the request
-// caused), deadline_exceeded and cancelled (the caller's own).
-Task<Result<boost::json::value>> post_json(http::Client& client, const RemoteEndpoint& endpoint, std::string path,
-                                           std::string body, RequestContext& context);
+// All outlive the calls.
+struct RemoteCallParts {
+  EndpointPool& pool;
+  RetryBudget& budget;
+  http::Client& client;
+};
+
+struct RemoteRequest {
+  std::string path;                                                // Behind the base URL, for example "embeddings".
+  std::function<std::string(const std::string& model)> body_of;    // JSON, for what the endpoint calls the model.
+  std::size_t tokens = 0;                                          // Estimated.
+};
+
+// Takes the answer apart; an error means that it cannot be used, and is returned as it is.
+using RemoteReader = std::function<Result<void>(const boost::json::value& answer)>;
+
+// Errors: unavailable, resource_exhausted (429, or no endpoint has room), invalid_argument (other 4xx that the request
+// caused), deadline_exceeded and cancelled (the caller's own); those of `read`.
+Task<Result<void>> post_json(RemoteCallParts parts, const RemoteCallConfig& config, RemoteRequest request,
+                             RemoteReader read, RequestContext& context);
 
 // "the model server of 'NAME' WHAT", as unavailable: for answers that cannot be used.
-Error bad_answer(const RemoteEndpoint& endpoint, std::string_view what);
+Error bad_answer(const RemoteCallConfig& config, std::string_view what);
 
 }  // namespace ragtime::llm

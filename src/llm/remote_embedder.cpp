@@ -95,9 +95,9 @@ void share_out(std::size_t total, std::vector<std::size_t>& tokens) {
 
 class RemoteEmbedder final : public encoder::Embedder {
  public:
-  RemoteEmbedder(RemoteEmbedderConfig config, http::Client& client)
-      : config_(std::move(config)), client_(client), dimensions_(config_.dimensions) {
-    info_.model = config_.endpoint.name;
+  RemoteEmbedder(RemoteEmbedderConfig config, RemoteCallParts parts)
+      : config_(std::move(config)), parts_(parts), dimensions_(config_.dimensions) {
+    info_.model = config_.call.name;
     info_.dimensions = config_.dimensions;
     info_.tokens_max = config_.tokens_max;
     info_.covers_cjk = true;
@@ -112,10 +112,10 @@ class RemoteEmbedder final : public encoder::Embedder {
     std::size_t next = 0;
     while (next < texts.size()) {
       Batch batch = take_batch(texts, next);
-      std::string body = request_body(batch);
-      RAGTIME_CO_TRY(const json::value answer,
-                     co_await post_json(client_, config_.endpoint, "embeddings", std::move(body), context));
-      RAGTIME_CO_TRY_DONE(append(answer, batch, out));
+      RemoteRequest request{"embeddings", [this, &batch](const std::string& model) { return body(model, batch); },
+                            std::accumulate(batch.tokens.begin(), batch.tokens.end(), std::size_t{0})};
+      const auto read = [&, this](const json::value& answer) { return append(answer, batch, out); };
+      RAGTIME_CO_TRY_DONE(co_await post_json(parts_, config_.call, std::move(request), read, context));
     }
     co_return out;
   }
@@ -134,16 +134,16 @@ class RemoteEmbedder final : public encoder::Embedder {
     return batch;
   }
 
-  std::string request_body(const Batch& batch) const {
-    json::object body{{"model", config_.endpoint.model}, {"encoding_format", "float"}};
-    body["input"] = json::array(batch.texts.begin(), batch.texts.end());
-    return json::serialize(body);
+  static std::string body(const std::string& model, const Batch& batch) {
+    json::object out{{"model", model}, {"encoding_format", "float"}};
+    out["input"] = json::array(batch.texts.begin(), batch.texts.end());
+    return json::serialize(out);
   }
 
   Result<void> append(const json::value& answer, Batch& batch, encoder::Embeddings& out) {
     const json::object* object = answer.if_object();
     const json::value* data = object == nullptr ? nullptr : object->if_contains("data");
-    if (data == nullptr || !data->is_array()) return bad_answer(config_.endpoint, "sent no embeddings");
+    if (data == nullptr || !data->is_array()) return bad_answer(config_.call, "sent no embeddings");
     RAGTIME_TRY(const auto rows, ordered(data->get_array(), batch.texts.size()));
     for (const auto& row : rows) {
       RAGTIME_TRY_DONE(check_dimensions(row.size()));
@@ -157,20 +157,20 @@ class RemoteEmbedder final : public encoder::Embedder {
 
   Result<std::vector<std::vector<float>>> ordered(const json::array& items, std::size_t count) const {
     if (items.size() != count) {
-      return bad_answer(config_.endpoint,
+      return bad_answer(config_.call,
                         "sent " + std::to_string(items.size()) + " embeddings for " + std::to_string(count) + " texts");
     }
     std::vector<std::vector<float>> rows(count);
     for (std::size_t i = 0; i < count; ++i) {
       const json::object* item = items[i].if_object();
-      if (item == nullptr) return bad_answer(config_.endpoint, "sent no embeddings");
+      if (item == nullptr) return bad_answer(config_.call, "sent no embeddings");
       const json::value* index = item->if_contains("index");
       const auto place = index == nullptr ? static_cast<std::int64_t>(i) : index->is_int64() ? index->get_int64() : -1;
       if (place < 0 || place >= static_cast<std::int64_t>(count) || !rows[static_cast<std::size_t>(place)].empty()) {
-        return bad_answer(config_.endpoint, "sent embeddings with a wrong index");
+        return bad_answer(config_.call, "sent embeddings with a wrong index");
       }
       auto vector = read_vector(item->if_contains("embedding"));
-      if (!vector) return bad_answer(config_.endpoint, "sent an embedding that is not a list of finite numbers");
+      if (!vector) return bad_answer(config_.call, "sent an embedding that is not a list of finite numbers");
       rows[static_cast<std::size_t>(place)] = std::move(*vector);
     }
     return rows;
@@ -179,20 +179,20 @@ class RemoteEmbedder final : public encoder::Embedder {
   Result<void> check_dimensions(std::size_t got) {
     std::size_t expected = 0;
     if (dimensions_.compare_exchange_strong(expected, got) || expected == got) return {};
-    return bad_answer(config_.endpoint, "sent an embedding of " + std::to_string(got) + " dimensions instead of " +
+    return bad_answer(config_.call, "sent an embedding of " + std::to_string(got) + " dimensions instead of " +
                                             std::to_string(expected));
   }
 
   const RemoteEmbedderConfig config_;
-  http::Client& client_;
+  RemoteCallParts parts_;
   std::atomic<std::size_t> dimensions_;  // 0 until the first answer.
   encoder::EmbedderInfo info_;
 };
 
 }  // namespace
 
-std::unique_ptr<encoder::Embedder> make_remote_embedder(RemoteEmbedderConfig config, http::Client& client) {
-  return std::make_unique<RemoteEmbedder>(std::move(config), client);
+std::unique_ptr<encoder::Embedder> make_remote_embedder(RemoteEmbedderConfig config, RemoteCallParts parts) {
+  return std::make_unique<RemoteEmbedder>(std::move(config), parts);
 }
 
 }  // namespace ragtime::llm

@@ -1,9 +1,14 @@
 // Remote embedders and rerankers against servers that answer exactly what the test tells them.
 
+#include <functional>
+#include <optional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "http/scripted_server.h"
 #include "http/server_fixture.h"
+#include "llm/balanced_pool.h"
 #include "llm/remote_embedder.h"
 #include "llm/remote_reranker.h"
 
@@ -24,10 +29,11 @@ struct Scripted {
 class RemoteModelTest : public http::ServerFixture {
  protected:
   // Answers in turn; the last one again and again.
-  RemoteEndpoint serve(std::string path, std::vector<Scripted> answers) {
+  RemoteCallConfig serve(std::string path, std::vector<Scripted> answers) {
     answers_ = std::move(answers);
     route("POST", std::move(path), [this](http::Request& request, RequestContext&) -> Task<http::Response> {
       bodies_.push_back(request.body);
+      if (on_request_) on_request_();
       key_ = request.headers.find("authorization").value_or("");
       const Scripted& answer = answers_[std::min(bodies_.size(), answers_.size()) - 1];
       http::Response response;
@@ -38,25 +44,27 @@ class RemoteModelTest : public http::ServerFixture {
       co_return response;
     });
     start();
-    RemoteEndpoint endpoint;
-    endpoint.name = "remote";
-    endpoint.url = url("/v1");
-    endpoint.model = "upstream-name";
-    endpoint.backoff = milliseconds(1);
-    return endpoint;
+    EndpointPoolConfig pool;
+    pool.model = "remote";
+    pool.endpoints = {{url("/v1"), "upstream-name", "secret", 1}};
+    pool.health.rest = milliseconds(1);
+    pool_.emplace(pool);
+    RemoteCallConfig call;
+    call.name = "remote";
+    call.backoff = milliseconds(1);
+    return call;
   }
 
   Result<encoder::Embeddings> embed(std::vector<Scripted> answers, std::vector<std::string> texts = {"one", "two"}) {
-    config_embedder_.endpoint = serve("/v1/embeddings", std::move(answers));
-    config_embedder_.endpoint.api_key = "secret";
-    embedder_ = make_remote_embedder(config_embedder_, client_);
+    config_embedder_.call = serve("/v1/embeddings", std::move(answers));
+    embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
     return async::sync_wait(embedder_->embed(std::move(texts), encoder::EmbedPurpose::document, context_));
   }
 
   Result<encoder::RerankScores> rerank(std::vector<Scripted> answers, RerankDialect dialect = RerankDialect::jina) {
-    config_reranker_.endpoint = serve("/v1/rerank", std::move(answers));
+    config_reranker_.call = serve("/v1/rerank", std::move(answers));
     config_reranker_.dialect = dialect;
-    const auto reranker = make_remote_reranker(config_reranker_, client_);
+    const auto reranker = make_remote_reranker(config_reranker_, {*pool_, budget_, client_});
     const std::vector<std::string> documents = {"first", "second"};
     return async::sync_wait(reranker->score("question", documents, context_));
   }
@@ -70,10 +78,13 @@ class RemoteModelTest : public http::ServerFixture {
   }
 
   http::Client client_;
+  RetryBudget budget_;
+  std::optional<BalancedPool> pool_;
   RequestContext context_{"req", "tenant", Deadline::after(std::chrono::seconds(20))};
   RemoteEmbedderConfig config_embedder_;
   RemoteRerankerConfig config_reranker_;
   std::unique_ptr<encoder::Embedder> embedder_;
+  std::function<void()> on_request_;
   std::vector<Scripted> answers_;
   std::vector<std::string> bodies_;
   std::string key_;
@@ -188,6 +199,80 @@ TEST_F(RemoteModelTest, RefusedKeyIsNotRepeatedToTheCaller) {
   const auto rows = embed({{401, R"({"error":{"message":"bad key secret"}})", {}}});
   EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
   EXPECT_THAT(rows.error().message, testing::Not(HasSubstr("secret")));
+}
+
+// Shipped elsewhere: routes beside chat never counted, and one server of eight got all of them.
+TEST_F(RemoteModelTest, CallsCountAtTheirPool) {
+  std::size_t seen = 0;
+  std::size_t tokens = 0;
+  on_request_ = [&] {
+    seen = pool_->in_flight();
+    tokens = pool_->status().endpoints.at(0).tokens_in_flight;
+  };
+  ASSERT_TRUE(embed({{200, kTwo, {}}}).has_value());
+  EXPECT_EQ(seen, 1u);
+  EXPECT_GT(tokens, 0u);
+  EXPECT_EQ(pool_->in_flight(), 0u);
+  EXPECT_EQ(pool_->status().endpoints.at(0).outcomes[0], 1u);
+}
+
+TEST_F(RemoteModelTest, OutcomesSayWhatHappened) {
+  embed({{429, "{}", {{"Retry-After", "0"}}}, {500, "{}", {}}, {400, "{}", {}}});
+  EXPECT_THAT(pool_->status().endpoints.at(0).outcomes, ElementsAre(0, 1, 1, 1));
+}
+
+TEST_F(RemoteModelTest, WithoutBudgetThereIsNoRetry) {
+  std::vector<RetryBudget::Permit> used;
+  while (auto permit = budget_.retry()) used.push_back(std::move(*permit));
+  EXPECT_EQ(embed({{500, "{}", {}}, {200, kTwo, {}}}).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(bodies_.size(), 1u);
+}
+
+TEST_F(RemoteModelTest, AnotherEndpointIsAskedAtOnce) {
+  RemoteCallConfig call = serve("/v1/embeddings", {{200, kTwo, {}}});
+  call.backoff = std::chrono::hours(1);
+  auto both = pool_->endpoints();
+  both[0].weight = 0.001;  // The dead one is asked first.
+  both.push_back({"http://127.0.0.1:1/v1", "upstream-name", "", 1000});
+  pool_->set_endpoints(both);
+  config_embedder_.call = call;
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  const auto rows = async::sync_wait(embedder_->embed({"one", "two"}, encoder::EmbedPurpose::document, context_));
+  ASSERT_TRUE(rows.has_value()) << rows.error().message;
+  EXPECT_EQ(pool_->status().endpoints.at(1).outcomes[1], 1u);
+}
+
+TEST_F(RemoteModelTest, AFullPoolIsWaitedForWithinTheTimeLimit) {
+  const RemoteCallConfig call = serve("/v1/embeddings", {{200, kTwo, {}}});
+  EndpointPoolConfig narrow;
+  narrow.model = "remote";
+  narrow.endpoints = pool_->endpoints();
+  narrow.limit = {.adaptive = false, .initial = 1};
+  narrow.queue.patience = milliseconds(5);
+  pool_.emplace(narrow);
+  const auto blocker = async::sync_wait(pool_->acquire({}, context_));
+  config_embedder_.call = call;
+  config_embedder_.call.total = milliseconds(300);
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  const auto rows = async::sync_wait(embedder_->embed({"one"}, encoder::EmbedPurpose::document, context_));
+  EXPECT_EQ(rows.error().code, ErrorCode::resource_exhausted);
+  EXPECT_TRUE(bodies_.empty());
+}
+
+TEST_F(RemoteModelTest, ASilentServerIsLeftAfterTheFirstByteTime) {
+  config_embedder_.call = serve("/v1/embeddings", {{200, kTwo, {}}});
+  config_embedder_.call.first_byte = milliseconds(50);
+  config_embedder_.call.retries_max = 0;
+  http::ScriptedServer silent([](http::ScriptedConnection& connection, int) {
+    connection.read_head();
+    connection.read_head();  // Until the client leaves.
+  });
+  pool_->set_endpoints({{silent.url("/v1"), "upstream-name", "", 1}});
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  const auto rows = async::sync_wait(embedder_->embed({"one"}, encoder::EmbedPurpose::document, context_));
+  EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(rows.error().message, HasSubstr("within its time limit"));
+  EXPECT_EQ(pool_->status().endpoints.at(0).outcomes[1], 1u);
 }
 
 TEST_F(RemoteModelTest, CancelledCallEndsAsCancelled) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -58,8 +59,8 @@ float logit(float probability) {
 
 class RemoteReranker final : public encoder::Reranker {
  public:
-  RemoteReranker(RemoteRerankerConfig config, http::Client& client) : config_(std::move(config)), client_(client) {
-    info_.model = config_.endpoint.name;
+  RemoteReranker(RemoteRerankerConfig config, RemoteCallParts parts) : config_(std::move(config)), parts_(parts) {
+    info_.model = config_.call.name;
     info_.tokens_max = config_.tokens_max;
   }
 
@@ -70,13 +71,12 @@ class RemoteReranker final : public encoder::Reranker {
     encoder::RerankScores out;
     for (std::size_t begin = 0; begin < documents.size(); begin += config_.batch_documents_max) {
       const std::size_t end = std::min(begin + config_.batch_documents_max, documents.size());
-      std::string body = request_body(query, documents, begin, end);
-      RAGTIME_CO_TRY(const json::value answer,
-                     co_await post_json(client_, config_.endpoint, "rerank", std::move(body), context));
-      RAGTIME_CO_TRY(const auto scores, scores_of(answer, end - begin));
-      out.logits.insert(out.logits.end(), scores.begin(), scores.end());
-      const std::size_t tokens = tokens_of(answer);
-      out.tokens += tokens != 0 ? tokens : estimate(query, documents, begin, end);
+      const std::span<const std::string> part(documents.data() + begin, end - begin);
+      const std::size_t estimated = estimate(query, part);
+      RemoteRequest request{"rerank", [&, this](const std::string& model) { return body(model, query, part); },
+                            estimated};
+      const auto read = [&, this](const json::value& answer) { return append(answer, part.size(), estimated, out); };
+      RAGTIME_CO_TRY_DONE(co_await post_json(parts_, config_.call, std::move(request), read, context));
     }
     const auto outside = [](float score) { return score < 0 || score > 1; };
     if (std::none_of(out.logits.begin(), out.logits.end(), outside)) {
@@ -86,37 +86,44 @@ class RemoteReranker final : public encoder::Reranker {
   }
 
  private:
-  std::string request_body(const std::string& query, const std::vector<std::string>& documents, std::size_t begin,
-                           std::size_t end) const {
-    json::array texts;
-    for (std::size_t i = begin; i < end; ++i) texts.emplace_back(documents[i]);
-    json::object body{{"query", query}};
+  std::string body(const std::string& model, const std::string& query, std::span<const std::string> documents) const {
+    json::array texts(documents.begin(), documents.end());
+    json::object out{{"query", query}};
     if (config_.dialect == RerankDialect::tei) {
-      body["texts"] = std::move(texts);
-      body["truncate"] = true;
-      return json::serialize(body);
+      out["texts"] = std::move(texts);
+      out["truncate"] = true;
+      return json::serialize(out);
     }
-    body["model"] = config_.endpoint.model;
-    body["top_n"] = texts.size();
-    body["documents"] = std::move(texts);
-    if (config_.dialect != RerankDialect::cohere_v2) body["return_documents"] = false;
-    return json::serialize(body);
+    out["model"] = model;
+    out["top_n"] = texts.size();
+    out["documents"] = std::move(texts);
+    if (config_.dialect != RerankDialect::cohere_v2) out["return_documents"] = false;
+    return json::serialize(out);
+  }
+
+  Result<void> append(const json::value& answer, std::size_t count, std::size_t estimated,
+                      encoder::RerankScores& out) const {
+    RAGTIME_TRY(const auto scores, scores_of(answer, count));
+    out.logits.insert(out.logits.end(), scores.begin(), scores.end());
+    const std::size_t tokens = tokens_of(answer);
+    out.tokens += tokens != 0 ? tokens : estimated;
+    return {};
   }
 
   Result<std::vector<float>> scores_of(const json::value& answer, std::size_t count) const {
     const json::array* results = results_of(answer);
     if (results == nullptr || results->size() != count) {
-      return bad_answer(config_.endpoint, "did not send one score for each of " + std::to_string(count) + " documents");
+      return bad_answer(config_.call, "did not send one score for each of " + std::to_string(count) + " documents");
     }
     std::vector<std::optional<float>> scores(count);
     for (const json::value& item : *results) {
       const json::value* index = child(&item, "index");
       const auto place = index != nullptr && index->is_int64() ? index->get_int64() : -1;
       if (place < 0 || place >= static_cast<std::int64_t>(count) || scores[static_cast<std::size_t>(place)]) {
-        return bad_answer(config_.endpoint, "sent scores with a wrong index");
+        return bad_answer(config_.call, "sent scores with a wrong index");
       }
       const auto score = score_of(item);
-      if (!score) return bad_answer(config_.endpoint, "sent a score that is not a finite number");
+      if (!score) return bad_answer(config_.call, "sent a score that is not a finite number");
       scores[static_cast<std::size_t>(place)] = score;
     }
     std::vector<float> out;
@@ -124,22 +131,21 @@ class RemoteReranker final : public encoder::Reranker {
     return out;
   }
 
-  static std::size_t estimate(const std::string& query, const std::vector<std::string>& documents, std::size_t begin,
-                              std::size_t end) {
-    auto tokens = static_cast<std::size_t>(text::count_tokens(query)) * (end - begin);
-    for (std::size_t i = begin; i < end; ++i) tokens += static_cast<std::size_t>(text::count_tokens(documents[i]));
+  static std::size_t estimate(const std::string& query, std::span<const std::string> documents) {
+    auto tokens = static_cast<std::size_t>(text::count_tokens(query)) * documents.size();
+    for (const std::string& document : documents) tokens += static_cast<std::size_t>(text::count_tokens(document));
     return tokens;
   }
 
   const RemoteRerankerConfig config_;
-  http::Client& client_;
+  RemoteCallParts parts_;
   encoder::RerankerInfo info_;
 };
 
 }  // namespace
 
-std::unique_ptr<encoder::Reranker> make_remote_reranker(RemoteRerankerConfig config, http::Client& client) {
-  return std::make_unique<RemoteReranker>(std::move(config), client);
+std::unique_ptr<encoder::Reranker> make_remote_reranker(RemoteRerankerConfig config, RemoteCallParts parts) {
+  return std::make_unique<RemoteReranker>(std::move(config), parts);
 }
 
 }  // namespace ragtime::llm

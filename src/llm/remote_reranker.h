@@ -1,11 +1,10 @@
-// A reranking model behind a /rerank endpoint (Jina, Cohere, vLLM, TEI and the many that speak like one of them).
+// A reranking model behind /rerank endpoints (Jina, Cohere, vLLM, TEI and the many that speak like one of them).
 #pragma once
 
 #include <cstddef>
 #include <memory>
 
 #include "encoder/reranker.h"
-#include "http/client.h"
 #include "llm/remote_call.h"
 
 namespace ragtime::llm {
@@ -14,14 +13,14 @@ namespace ragtime::llm {
 enum class RerankDialect { jina, cohere_v1, cohere_v2, tei };
 
 struct RemoteRerankerConfig {
-  RemoteEndpoint endpoint;
+  RemoteCallConfig call;
   RerankDialect dialect = RerankDialect::jina;
   std::size_t tokens_max = 8192;
   std::size_t batch_documents_max = 128;
 };
 
-// `client` outlives the reranker. Scores within 0..1 are turned into logits; others are taken as logits. An answer that
+// `parts` outlive the reranker. Scores within 0..1 are turned into logits; others are taken as logits. An answer that
 // leaves a document out, names one twice or has a score that is no number is unavailable. 429 is resource_exhausted.
-std::unique_ptr<encoder::Reranker> make_remote_reranker(RemoteRerankerConfig config, http::Client& client);
+std::unique_ptr<encoder::Reranker> make_remote_reranker(RemoteRerankerConfig config, RemoteCallParts parts);
 
 }  // namespace ragtime::llm

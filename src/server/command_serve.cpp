@@ -20,7 +20,7 @@ void greet(const Application& application, Invocation& invocation) {
 
 // Without anything to reload, a server ends with its terminal.
 StopSignals::Hangup on_hangup(const Configuration& configuration) {
-  const bool reloads = !configuration.retrieval.user_words.empty();
+  const bool reloads = !configuration.retrieval.user_words.empty() || !configuration.models.empty();
   return reloads ? StopSignals::Hangup::is_awaited : StopSignals::Hangup::ends_process;
 }
 
@@ -34,7 +34,11 @@ int serve_command(Invocation& invocation) {
   auto application = Application::start(configuration, **log);
   if (application.has_error()) return fail(invocation, application.error().message, kExitUsage);
   greet(**application, invocation);
-  while (signals.wait_for_hangup()) (*application)->runtime().reload_user_words();
+  Runtime& runtime = (*application)->runtime();
+  while (signals.wait_for_hangup()) {
+    if (!configuration.retrieval.user_words.empty()) runtime.reload_user_words();
+    if (!configuration.models.empty()) runtime.reload_endpoints(invocation.configuration.file);
+  }
   (*application)->stop();
   return kExitDone;
 }

@@ -40,6 +40,43 @@ struct EndpointSettings {
   std::int64_t weight = 1;
 };
 
+// Active checks of a model's endpoints, while there are several.
+struct HealthSettings {
+  std::int64_t interval_ms = 5'000;  // 0: none.
+  std::int64_t timeout_ms = 2'000;
+  std::string path;  // Empty: /health, and /v1/models where there is none.
+};
+
+// The load that endpoints report at /metrics, while there are several.
+struct PollSettings {
+  std::int64_t interval_ms = 500;  // 0: not asked.
+  std::int64_t timeout_ms = 1'000;
+  std::int64_t stale_ms = 5'000;  // Older figures count for nothing.
+};
+
+// Endpoints beside those that are listed; one of `dns`, `srv` and `file`, or none.
+struct DiscoverySettings {
+  std::string dns;           // A URL; every address of its host is an endpoint.
+  std::string srv;           // A service such as "_http._tcp.models.internal".
+  std::string path = "/v1";  // Of `srv`.
+  std::string file;          // JSON or TOML, see endpoint_file.h.
+  std::string model;         // Of each; empty: the model's name.
+  std::string api_key;       // Of each.
+  std::int64_t interval_ms = 10'000;
+
+  bool any() const { return !dns.empty() || !srv.empty() || !file.empty(); }
+};
+
+// How much is sent to an endpoint at a time, and what happens to the rest.
+struct AdmissionSettings {
+  bool adaptive = true;  // By the time to the first token; false: always `limit`.
+  std::int64_t limit = 1'024;  // Requests in flight per endpoint, at first.
+  std::int64_t limit_min = 32;
+  std::int64_t limit_max = 16'384;
+  std::int64_t queue_max = 1'024;  // Requests that wait.
+  std::int64_t queue_wait_ms = 2'000;
+};
+
 struct ModelSettings {
   std::string name;
   std::string task = "chat";
@@ -62,7 +99,14 @@ struct ModelSettings {
   std::int64_t retry_attempts_max = 2;
   std::int64_t retry_budget_percent = 20;
   std::int64_t breaker_failures = 5;
+  std::int64_t breaker_failure_percent = 50;
   std::int64_t breaker_open_ms = 30'000;
+  std::int64_t breaker_open_max_ms = 300'000;
+  std::int64_t breaker_slow_start_ms = 10'000;
+  HealthSettings health;
+  PollSettings metrics;
+  DiscoverySettings discovery;
+  AdmissionSettings admission;
 };
 
 // Which configured model answers a question of each complexity when a client asks for "auto"; empty: the default.

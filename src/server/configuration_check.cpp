@@ -22,8 +22,32 @@ bool is_http_url(std::string_view url) {
   return false;
 }
 
+Result<void> check_discovery(const DiscoverySettings& discovery, const std::string& path) {
+  const int sources = !discovery.dns.empty() + !discovery.srv.empty() + !discovery.file.empty();
+  if (sources > 1) return at(path, "give only one of dns, srv and file");
+  // A certificate names the host, and the connection would be to an address.
+  if (!discovery.dns.empty() && !discovery.dns.starts_with("http://")) {
+    return at(path + ".dns", "must be an http:// address with a host name such as http://models.internal:8000/v1");
+  }
+  if (!discovery.path.empty() && !discovery.path.starts_with('/')) return at(path + ".path", "must begin with /");
+  return {};
+}
+
+Result<void> check_pool(const ModelSettings& model, const std::string& path) {
+  RAGTIME_TRY_DONE(check_discovery(model.discovery, path + ".discovery"));
+  const auto& admission = model.admission;
+  if (admission.limit_min > admission.limit_max) {
+    return at(path + ".admission.limit_min", "must not be larger than limit_max");
+  }
+  if (!model.health.path.empty() && !model.health.path.starts_with('/')) {
+    return at(path + ".health.path", "must begin with /");
+  }
+  return {};
+}
+
 Result<void> check_endpoints(const ModelSettings& model, const std::string& path) {
-  if (model.endpoints.empty()) {
+  RAGTIME_TRY_DONE(check_pool(model, path));
+  if (model.endpoints.empty() && !model.discovery.any()) {
     return at(path + ".endpoints", fmt::format("model \"{}\" needs at least one endpoint with a url", model.name));
   }
   for (std::size_t i = 0; i < model.endpoints.size(); ++i) {
@@ -186,15 +210,12 @@ std::vector<std::string> settings_without_effect(const Configuration& configurat
   const auto note = [&](bool changed, std::string sentence) {
     if (changed) out.push_back(std::move(sentence));
   };
-  const auto& models = configuration.models;
   note(configuration.server.roles != plain.server.roles, "server.roles: this version always takes all roles");
   note(!configuration.retrieval.rerank_model.empty() && configuration.retrieval.reranker != "cross_encoder",
        "retrieval.rerank_model: only used with reranker = \"cross_encoder\"");
   note(configuration.chunking.strategy == "academic", "chunking.strategy: \"academic\" is treated as \"auto\"");
   note(!configuration.cache.redis_url.empty(), "cache.redis_url: this version does not use Redis");
   note(!configuration.trace.otlp_url.empty(), "trace.otlp_url: this version does not export traces");
-  note(std::any_of(models.begin(), models.end(), [](const auto& m) { return m.task != "chat" && m.endpoints.size() > 1; }),
-       "models.endpoints: this version only uses the first endpoint of models that are no chat models");
   return out;
 }
 

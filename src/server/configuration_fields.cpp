@@ -50,6 +50,37 @@ void visit_endpoint(EndpointSettings& endpoint, FieldVisitor& visitor) {
   visitor.field("weight", endpoint.weight, between(0, 1000));
 }
 
+void visit_pool(ModelSettings& model, FieldVisitor& visitor) {
+  constexpr double kInFlightMax = 1'000'000;
+  visitor.section("health", [&] {
+    visitor.field("interval_ms", model.health.interval_ms, between(0, kDayMs));
+    visitor.field("timeout_ms", model.health.timeout_ms, between(1, kDayMs));
+    visitor.field("path", model.health.path, {});
+  });
+  visitor.section("metrics", [&] {
+    visitor.field("interval_ms", model.metrics.interval_ms, between(0, kDayMs));
+    visitor.field("timeout_ms", model.metrics.timeout_ms, between(1, kDayMs));
+    visitor.field("stale_ms", model.metrics.stale_ms, between(1, kDayMs));
+  });
+  visitor.section("discovery", [&] {
+    visitor.field("dns", model.discovery.dns, {.url = true});
+    visitor.field("srv", model.discovery.srv, {});
+    visitor.field("path", model.discovery.path, {});
+    visitor.field("file", model.discovery.file, {});
+    visitor.field("model", model.discovery.model, {});
+    visitor.field("api_key", model.discovery.api_key, {.secret = true});
+    visitor.field("interval_ms", model.discovery.interval_ms, between(100, kDayMs));
+  });
+  visitor.section("admission", [&] {
+    visitor.field("adaptive", model.admission.adaptive, {});
+    visitor.field("limit", model.admission.limit, between(1, kInFlightMax));
+    visitor.field("limit_min", model.admission.limit_min, between(1, kInFlightMax));
+    visitor.field("limit_max", model.admission.limit_max, between(1, kInFlightMax));
+    visitor.field("queue_max", model.admission.queue_max, between(0, kInFlightMax));
+    visitor.field("queue_wait_ms", model.admission.queue_wait_ms, between(0, kDayMs));
+  });
+}
+
 void visit_model(ModelSettings& model, FieldVisitor& visitor) {
   visitor.field("name", model.name, {});
   visitor.field("task", model.task, one_of({"chat", "embedding", "rerank"}));
@@ -77,8 +108,12 @@ void visit_model(ModelSettings& model, FieldVisitor& visitor) {
   });
   visitor.section("breaker", [&] {
     visitor.field("failures", model.breaker_failures, between(1, 10'000));
+    visitor.field("failure_percent", model.breaker_failure_percent, between(1, 100));
     visitor.field("open_ms", model.breaker_open_ms, between(1, kDayMs));
+    visitor.field("open_max_ms", model.breaker_open_max_ms, between(1, kDayMs));
+    visitor.field("slow_start_ms", model.breaker_slow_start_ms, between(0, kDayMs));
   });
+  visit_pool(model, visitor);
 }
 
 void visit_retrieval(RetrievalSettings& retrieval, FieldVisitor& visitor) {

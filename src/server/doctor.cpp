@@ -127,7 +127,7 @@ Check check_encoder(const Configuration& configuration) {
   for (const auto& model : configuration.models) {
     if (model.task != "embedding" || model.name != configuration.encoder.model) continue;
     return {"embedding model", CheckState::ok,
-            fmt::format("{}, {} dimensions, at {}", model.name, model.dimensions, model.endpoints.front().url), ""};
+            fmt::format("{}, {} dimensions, at {}", model.name, model.dimensions, embedder_fingerprint(model)), ""};
   }
   auto found = find_encoder(configuration.encoder, fs::path(configuration.server.data_dir) / "models");
   if (found.has_error()) return {"embedding model", CheckState::broken, found.error().message, ""};
@@ -149,12 +149,12 @@ Check check_pdftotext(const Environment& environment) {
   return {"pdftotext", CheckState::broken, "not found: PDF files cannot be read", "apt-get install poppler-utils"};
 }
 
-Task<std::string> endpoint_problem(llm::EndpointConfig model) {
+Task<std::string> endpoint_problem(llm::EndpointConfig endpoint) {
   http::Client client;
   RequestContext context(make_id("req-"), std::string(kLocalTenant), Deadline::after(kEndpointTimeout));
   http::ClientRequest request;
-  request.url = model.url + (model.url.ends_with('/') ? "models" : "/models");
-  if (!model.api_key.empty()) request.headers.set("authorization", "Bearer " + model.api_key);
+  request.url = endpoint.url + (endpoint.url.ends_with('/') ? "models" : "/models");
+  if (!endpoint.api_key.empty()) request.headers.set("authorization", "Bearer " + endpoint.api_key);
   auto sent = client.send(std::move(request), context);
   auto reply = co_await std::move(sent);
   if (reply.has_error()) co_return reply.error().message;
@@ -163,23 +163,71 @@ Task<std::string> endpoint_problem(llm::EndpointConfig model) {
   co_return std::string();
 }
 
-std::vector<Check> check_endpoints(const Configuration& configuration) {
-  const auto pools = chat_pool_configs(configuration);
-  if (pools.empty()) return {{"chat model", CheckState::ok, "none configured: answers by ragtime-extractive", ""}};
-  std::vector<Task<std::string>> tasks;
-  for (const auto& pool : pools) {
-    for (const auto& endpoint : pool.endpoints) tasks.push_back(endpoint_problem(endpoint));
+Task<Result<std::vector<llm::EndpointConfig>>> list_once(llm::EndpointSource& source) {
+  RequestContext context(make_id("req-"), std::string(kLocalTenant), Deadline::after(kEndpointTimeout));
+  co_return co_await source.list(context);
+}
+
+// The listed endpoints and those that discovery finds now.
+Result<std::vector<llm::EndpointConfig>> find_endpoints(const ModelSettings& model) {
+  std::vector<llm::EndpointConfig> out = endpoint_configs(model);
+  async::ThreadPool blocking({.name = "doctor", .threads = 1, .queue_max = 16});
+  const auto source = endpoint_source(model, blocking);
+  if (!source) return out;
+  RAGTIME_TRY(const auto found, async::sync_wait(list_once(*source)));
+  out.insert(out.end(), found.begin(), found.end());
+  return out;
+}
+
+// One line for a model; it is broken when no endpoint answers.
+Check check_model_endpoints(const ModelSettings& model) {
+  Check out{fmt::format("{} model {}", model.task, model.name), CheckState::ok, "", ""};
+  const auto endpoints = find_endpoints(model);
+  if (endpoints.has_error() || endpoints->empty()) {
+    out.state = CheckState::broken;
+    out.detail = endpoints.has_error() ? endpoints.error().message : "no endpoint found";
+    out.advice = "see discovery of this model in [[models]]";
+    return out;
   }
+  std::vector<Task<std::string>> tasks;
+  for (const auto& endpoint : *endpoints) tasks.push_back(endpoint_problem(endpoint));
   const auto problems = async::sync_wait(async::when_all(std::move(tasks)));
+  std::size_t answering = 0;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    const auto& url = (*endpoints)[i].url;
+    answering += problems[i].empty();
+    out.detail += (i == 0 ? "" : ", ") + url + (problems[i].empty() ? "" : ": " + problems[i]);
+  }
+  if (answering == problems.size()) return out;
+  out.state = answering == 0 ? CheckState::broken : CheckState::warning;
+  out.advice = "start it, or correct the url in [[models]]";
+  return out;
+}
+
+std::vector<Check> check_endpoints(const Configuration& configuration) {
   std::vector<Check> out;
-  for (const auto& pool : pools) {
-    for (const auto& endpoint : pool.endpoints) {
-      const std::string& problem = problems[out.size()];
-      const bool reachable = problem.empty();
-      out.push_back({fmt::format("chat model {}", pool.model), reachable ? CheckState::ok : CheckState::broken,
-                     fmt::format("{}{}{}", endpoint.url, reachable ? "" : ": ", problem),
-                     reachable ? "" : "start it, or correct the url in [[models]]"});
-    }
+  for (const ModelSettings& model : configuration.models) {
+    if (model.task == "chat") out.push_back(check_model_endpoints(model));
+  }
+  if (out.empty()) out.push_back({"chat model", CheckState::ok, "none configured: answers by ragtime-extractive", ""});
+  for (const ModelSettings& model : configuration.models) {
+    if (model.task != "chat" && is_remote(model)) out.push_back(check_model_endpoints(model));
+  }
+  return out;
+}
+
+// What the running server's pool knows, without asking anybody.
+Check check_pool(const llm::PoolStatus& pool) {
+  Check out{fmt::format("pool {}", pool.model), CheckState::ok, "", ""};
+  std::size_t closed = 0;
+  for (const auto& endpoint : pool.endpoints) closed += endpoint.state == llm::HealthState::closed;
+  out.detail = fmt::format("{} of {} endpoints take requests, {} in flight, {} waiting", closed, pool.endpoints.size(),
+                           pool.in_flight, pool.waiting);
+  if (closed == pool.endpoints.size() && closed > 0) return out;
+  out.state = closed == 0 ? CheckState::broken : CheckState::warning;
+  for (const auto& endpoint : pool.endpoints) {
+    if (endpoint.state == llm::HealthState::closed) continue;
+    out.advice += fmt::format("{}{} is {}", out.advice.empty() ? "" : ", ", endpoint.url, llm::name(endpoint.state));
   }
   return out;
 }
@@ -321,13 +369,59 @@ Report examine(Runtime& runtime) {
                 runtime.embedder ? describe_encoder(runtime.embedder->info()) : no_encoder(runtime.encoder_notice),
                 check_pdftotext(process_environment())};
   for (auto& check : check_endpoints(runtime.configuration)) out.checks.push_back(std::move(check));
+  out.pools = runtime.pools->status();
+  for (const auto& pool : out.pools) out.checks.push_back(check_pool(pool));
   for (auto& check : check_indexes(runtime)) out.checks.push_back(std::move(check));
   out.checks.push_back(check_memory());
   return out;
 }
 
+namespace {
+
+namespace json = boost::json;
+
+json::value known_or_null(const std::optional<double>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+json::object endpoint_object(const llm::EndpointStatus& endpoint) {
+  json::object out{{"url", endpoint.url},
+                   {"model", endpoint.model},
+                   {"weight", endpoint.weight},
+                   {"state", llm::name(endpoint.state)},
+                   {"rests_for_ms", endpoint.rests_for.count()},
+                   {"in_flight", endpoint.in_flight},
+                   {"tokens_in_flight", endpoint.tokens_in_flight},
+                   {"limit", endpoint.limit},
+                   {"requests", endpoint.taken},
+                   {"completed", endpoint.outcomes[0]},
+                   {"failed", endpoint.outcomes[1]},
+                   {"overloaded", endpoint.outcomes[2]},
+                   {"ignored", endpoint.outcomes[3]},
+                   {"ejections", endpoint.ejections}};
+  if (!endpoint.sample) return out;
+  out["reported"] = json::object{{"running", known_or_null(endpoint.sample->running)},
+                                 {"waiting", known_or_null(endpoint.sample->waiting)},
+                                 {"cache_use", known_or_null(endpoint.sample->cache_use)},
+                                 {"age_ms", endpoint.sample_age.count()}};
+  return out;
+}
+
+json::array pools_array(const std::vector<llm::PoolStatus>& pools) {
+  json::array out;
+  for (const auto& pool : pools) {
+    json::array endpoints;
+    for (const auto& endpoint : pool.endpoints) endpoints.push_back(endpoint_object(endpoint));
+    json::object item{{"model", pool.model}, {"in_flight", pool.in_flight}, {"waiting", pool.waiting}};
+    item["endpoints"] = std::move(endpoints);
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string report_json(const Report& report) {
-  namespace json = boost::json;
   json::array checks;
   for (const auto& check : report.checks) {
     json::object item{{"name", check.name}, {"state", name(check.state)}, {"detail", check.detail}};
@@ -336,6 +430,7 @@ std::string report_json(const Report& report) {
   }
   json::object out{{"version", version()}, {"status", report.broken() ? "broken" : "ok"}};
   out["checks"] = std::move(checks);
+  if (!report.pools.empty()) out["pools"] = pools_array(report.pools);
   return pretty_json(out) + "\n";
 }
 

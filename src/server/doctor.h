@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "llm/balanced_pool.h"
 #include "server/configuration.h"
 #include "server/data_directory.h"
 #include "server/runtime.h"
@@ -25,6 +26,7 @@ struct Check {
 
 struct Report {
   std::vector<Check> checks;
+  std::vector<llm::PoolStatus> pools;  // Of a running server.
   bool broken() const;
 };
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "server/configuration_fields.h"
+#include "server/endpoint_file.h"
 #include "server/version.h"
 
 namespace ragtime::server {
@@ -55,42 +56,35 @@ bool is_chat(const ModelSettings& model) {
   return model.task == "chat";
 }
 
-llm::RemoteEndpoint remote_endpoint(const ModelSettings& model) {
-  const auto& endpoint = model.endpoints.front();
-  llm::RemoteEndpoint out;
+llm::RemoteCallConfig remote_call(const ModelSettings& model) {
+  llm::RemoteCallConfig out;
   out.name = model.name;
-  out.url = endpoint.url;
-  out.model = endpoint.model.empty() ? model.name : endpoint.model;
-  out.api_key = endpoint.api_key;
-  out.timeout = milliseconds(model.total_ms);
+  // These answers come whole.
+  out.first_byte = milliseconds(model.answer_ms);
+  out.total = milliseconds(model.total_ms);
   out.retries_max = static_cast<int>(std::min<std::int64_t>(model.retry_attempts_max, 2));
   return out;
 }
 
-llm::EndpointPoolConfig pool_config(const ModelSettings& model) {
-  llm::EndpointPoolConfig out;
-  out.model = model.name;
-  for (const auto& endpoint : model.endpoints) {
-    out.endpoints.push_back({endpoint.url, endpoint.model.empty() ? model.name : endpoint.model, endpoint.api_key,
-                             static_cast<double>(endpoint.weight)});
-  }
-  if (model.balance == "power_of_two") out.balance = llm::Balance::power_of_two;
-  if (model.balance == "round_robin") out.balance = llm::Balance::round_robin;
-  if (model.balance == "prefix") out.balance = llm::Balance::prefix;
-  out.health.failures = static_cast<std::size_t>(model.breaker_failures);
-  out.health.open = milliseconds(model.breaker_open_ms);
+llm::Balance balance(std::string_view name) {
+  if (name == "power_of_two") return llm::Balance::power_of_two;
+  if (name == "round_robin") return llm::Balance::round_robin;
+  if (name == "prefix") return llm::Balance::prefix;
+  return llm::Balance::least_load;
+}
+
+llm::HealthConfig health_config(const ModelSettings& model) {
+  llm::HealthConfig out;
+  out.failures = static_cast<std::size_t>(model.breaker_failures);
+  out.failure_share = static_cast<double>(model.breaker_failure_percent) / 100;
+  out.open = milliseconds(model.breaker_open_ms);
+  out.open_max = milliseconds(std::max(model.breaker_open_ms, model.breaker_open_max_ms));
+  out.slow_start = milliseconds(model.breaker_slow_start_ms);
   return out;
 }
 
-llm::GatewayTimeouts gateway_timeouts(const Configuration& configuration, const ModelSettings& model) {
-  llm::GatewayTimeouts out;
-  out.connect = milliseconds(model.connect_ms);
-  out.first_byte = milliseconds(model.first_byte_ms);
-  out.first_token = first_token_timeout(configuration, model);
-  out.idle = milliseconds(model.idle_ms);
-  out.answer = milliseconds(model.answer_ms);
-  out.total = milliseconds(model.total_ms);
-  return out;
+std::string upstream_name(const ModelSettings& model, const std::string& given) {
+  return given.empty() ? model.name : given;
 }
 
 llm::RerankDialect rerank_dialect(std::string_view name) {
@@ -178,58 +172,108 @@ http::ClientConfig client_config(const Configuration& configuration) {
   return out;
 }
 
-std::vector<llm::EndpointPoolConfig> chat_pool_configs(const Configuration& configuration) {
-  std::vector<llm::EndpointPoolConfig> out;
-  for (const auto& model : configuration.models) {
-    if (is_chat(model)) out.push_back(pool_config(model));
+bool is_remote(const ModelSettings& model) {
+  return model.directory.empty();
+}
+
+std::vector<llm::EndpointConfig> endpoint_configs(const ModelSettings& model) {
+  std::vector<llm::EndpointConfig> out;
+  for (const auto& endpoint : model.endpoints) {
+    out.push_back({endpoint.url, upstream_name(model, endpoint.model), endpoint.api_key,
+                   static_cast<double>(endpoint.weight)});
   }
   return out;
 }
 
-std::vector<llm::GatewayModel> gateway_models(const Configuration& configuration) {
-  std::vector<llm::GatewayModel> out;
-  for (const auto& model : configuration.models) {
-    if (!is_chat(model)) continue;
-    llm::GatewayModel& added = out.emplace_back();
-    added.timeouts = gateway_timeouts(configuration, model);
-    added.retry.attempts_max = static_cast<std::size_t>(std::max<std::int64_t>(1, model.retry_attempts_max));
-    added.retry.budget_percent = static_cast<std::size_t>(model.retry_budget_percent);
-    added.hedge = model.hedge;
-    added.coalesce = model.coalesce;
-    for (const auto& name : model.fallbacks) {
-      const auto chats = [&](const ModelSettings& other) { return other.name == name && is_chat(other); };
-      if (name != model.name && std::ranges::any_of(configuration.models, chats)) added.fallbacks.push_back(name);
-    }
+llm::EndpointPoolConfig pool_config(const ModelSettings& model) {
+  llm::EndpointPoolConfig out;
+  out.model = model.name;
+  out.endpoints = endpoint_configs(model);
+  out.endpoints_follow = model.discovery.any();
+  out.balance = balance(model.balance);
+  out.health = health_config(model);
+  const auto& admission = model.admission;
+  out.limit = {.adaptive = admission.adaptive,
+               .initial = static_cast<std::size_t>(admission.limit),
+               .minimum = static_cast<std::size_t>(admission.limit_min),
+               .maximum = static_cast<std::size_t>(admission.limit_max)};
+  out.queue = {static_cast<std::size_t>(admission.queue_max), milliseconds(admission.queue_wait_ms)};
+  out.freshness.fresh = 2 * milliseconds(model.metrics.interval_ms);
+  out.freshness.stale = std::max(milliseconds(model.metrics.stale_ms), out.freshness.fresh);
+  return out;
+}
+
+llm::WatchConfig watch_config(const ModelSettings& model) {
+  llm::WatchConfig out;
+  out.check_interval = milliseconds(model.health.interval_ms);
+  out.check_timeout = milliseconds(model.health.timeout_ms);
+  out.check_path = model.health.path;
+  out.poll_interval = milliseconds(model.metrics.interval_ms);
+  out.poll_timeout = milliseconds(model.metrics.timeout_ms);
+  out.look_interval = milliseconds(model.discovery.interval_ms);
+  out.fixed = endpoint_configs(model);
+  return out;
+}
+
+std::unique_ptr<llm::EndpointSource> endpoint_source(const ModelSettings& model, async::ThreadPool& blocking) {
+  const auto& discovery = model.discovery;
+  const std::string name = upstream_name(model, discovery.model);
+  if (!discovery.file.empty()) {
+    return make_file_source({.file = discovery.file, .model = name, .api_key = discovery.api_key}, blocking);
+  }
+  if (!discovery.any()) return nullptr;
+  llm::DnsSourceConfig config;
+  // The host is the target's.
+  config.url = discovery.srv.empty() ? discovery.dns : "http://" + discovery.srv + discovery.path;
+  config.service = discovery.srv;
+  config.model = name;
+  config.api_key = discovery.api_key;
+  return llm::make_dns_source(std::move(config), blocking);
+}
+
+llm::GatewayModel gateway_model(const Configuration& configuration, const ModelSettings& model) {
+  llm::GatewayModel out;
+  out.timeouts.connect = milliseconds(model.connect_ms);
+  out.timeouts.first_byte = milliseconds(model.first_byte_ms);
+  out.timeouts.first_token = first_token_timeout(configuration, model);
+  out.timeouts.idle = milliseconds(model.idle_ms);
+  out.timeouts.answer = milliseconds(model.answer_ms);
+  out.timeouts.total = milliseconds(model.total_ms);
+  out.retry.attempts_max = static_cast<std::size_t>(std::max<std::int64_t>(model.retry_attempts_max, 1));
+  out.retry.budget_percent = static_cast<std::size_t>(model.retry_budget_percent);
+  out.hedge = model.hedge;
+  out.coalesce = model.coalesce;
+  for (const auto& name : model.fallbacks) {
+    // "ragtime-extractive" is no server; answers fall back to it by themselves.
+    const auto chats = [&](const ModelSettings& other) { return other.name == name && is_chat(other); };
+    if (name != model.name && std::ranges::any_of(configuration.models, chats)) out.fallbacks.push_back(name);
   }
   return out;
 }
 
-std::vector<llm::RemoteEmbedderConfig> embedder_configs(const Configuration& configuration) {
-  std::vector<llm::RemoteEmbedderConfig> out;
-  for (const auto& model : configuration.models) {
-    if (model.task != "embedding") continue;
-    llm::RemoteEmbedderConfig config;
-    config.endpoint = remote_endpoint(model);
-    config.dimensions = static_cast<std::size_t>(model.dimensions);
-    config.tokens_max = static_cast<std::size_t>(model.tokens_max);
-    config.batch_texts_max = static_cast<std::size_t>(model.batch_size_max);
-    out.push_back(std::move(config));
-  }
+llm::RemoteEmbedderConfig embedder_config(const ModelSettings& model) {
+  llm::RemoteEmbedderConfig out;
+  out.call = remote_call(model);
+  out.dimensions = static_cast<std::size_t>(model.dimensions);
+  out.tokens_max = static_cast<std::size_t>(model.tokens_max);
+  out.batch_texts_max = static_cast<std::size_t>(model.batch_size_max);
   return out;
 }
 
-std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& configuration) {
-  std::vector<llm::RemoteRerankerConfig> out;
-  for (const auto& model : configuration.models) {
-    if (model.task != "rerank" || !model.directory.empty()) continue;
-    llm::RemoteRerankerConfig config;
-    config.endpoint = remote_endpoint(model);
-    config.dialect = rerank_dialect(model.dialect);
-    config.tokens_max = static_cast<std::size_t>(model.tokens_max);
-    config.batch_documents_max = static_cast<std::size_t>(model.batch_size_max);
-    out.push_back(std::move(config));
-  }
+llm::RemoteRerankerConfig reranker_config(const ModelSettings& model) {
+  llm::RemoteRerankerConfig out;
+  out.call = remote_call(model);
+  out.dialect = rerank_dialect(model.dialect);
+  out.tokens_max = static_cast<std::size_t>(model.tokens_max);
+  out.batch_documents_max = static_cast<std::size_t>(model.batch_size_max);
   return out;
+}
+
+std::string embedder_fingerprint(const ModelSettings& model) {
+  const auto endpoints = endpoint_configs(model);
+  if (!endpoints.empty()) return endpoints.front().url + " " + endpoints.front().model;
+  const auto& discovery = model.discovery;
+  return discovery.dns + discovery.srv + discovery.file + " " + upstream_name(model, discovery.model);
 }
 
 rag::AnswererConfig answerer_config(const Configuration& configuration) {

@@ -3,6 +3,8 @@
 // Thread safety: pure functions.
 #pragma once
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "api/service.h"
@@ -11,8 +13,8 @@
 #include "engine/engine.h"
 #include "http/client.h"
 #include "http/server.h"
-#include "llm/balanced_pool.h"
 #include "llm/gateway.h"
+#include "llm/pool_monitor.h"
 #include "llm/remote_embedder.h"
 #include "llm/remote_reranker.h"
 #include "rag/answer.h"
@@ -30,13 +32,19 @@ documents::ParserConfig parser_config(const Configuration& configuration);
 // Without the rerank model and the encoder's fingerprint.
 engine::EngineConfig engine_config(const Configuration& configuration);
 http::ClientConfig client_config(const Configuration& configuration);
-// The pools of the chat models, in the order of the configuration, without metrics and log.
-std::vector<llm::EndpointPoolConfig> chat_pool_configs(const Configuration& configuration);
-// The same models for the gateway, without their pools.
-std::vector<llm::GatewayModel> gateway_models(const Configuration& configuration);
-// The remote models of the other tasks, in the order of the configuration.
-std::vector<llm::RemoteEmbedderConfig> embedder_configs(const Configuration& configuration);
-std::vector<llm::RemoteRerankerConfig> reranker_configs(const Configuration& configuration);
+// What the model's pool is made of, how it is watched, and where further endpoints come from (null: nowhere).
+llm::EndpointPoolConfig pool_config(const ModelSettings& model);
+llm::WatchConfig watch_config(const ModelSettings& model);
+std::unique_ptr<llm::EndpointSource> endpoint_source(const ModelSettings& model, async::ThreadPool& blocking);
+std::vector<llm::EndpointConfig> endpoint_configs(const ModelSettings& model);
+// Whether it is asked over HTTP.
+bool is_remote(const ModelSettings& model);
+// Without the pool.
+llm::GatewayModel gateway_model(const Configuration& configuration, const ModelSettings& model);
+llm::RemoteEmbedderConfig embedder_config(const ModelSettings& model);
+llm::RemoteRerankerConfig reranker_config(const ModelSettings& model);
+// What distinguishes the vectors of a remote embedding model from others'.
+std::string embedder_fingerprint(const ModelSettings& model);
 rag::AnswererConfig answerer_config(const Configuration& configuration);
 rag::IngestorConfig ingestor_config(const Configuration& configuration);
 api::ServiceConfig service_config(const Configuration& configuration);

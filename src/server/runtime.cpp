@@ -28,9 +28,12 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(configuration), log, std::move(directory)));
   RAGTIME_TRY_DONE(runtime->open_storage());
   runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration));
+  runtime->pools = std::make_unique<ModelPools>(runtime->configuration, *runtime->client, *runtime->blocking, log,
+                                                runtime->metrics);
+  runtime->gateway =
+      llm::make_gateway(runtime->pools->gateway_models(runtime->configuration), *runtime->client, runtime->metrics);
   RAGTIME_TRY_DONE(runtime->open_encoder());
   RAGTIME_TRY_DONE(runtime->open_rerankers());
-  runtime->open_gateway();
   RAGTIME_TRY_DONE(runtime->open_engine());
   RAGTIME_TRY_DONE(runtime->load_user_words());
   return runtime;
@@ -54,11 +57,11 @@ Result<void> Runtime::open_storage() {
 }
 
 Result<void> Runtime::open_encoder() {
-  for (auto& config : embedder_configs(configuration)) {
-    const bool of_engine = config.endpoint.name == configuration.encoder.model;
-    if (of_engine) encoder_fingerprint = fmt::format("{} {}", config.endpoint.url, config.endpoint.model);
-    auto remote = llm::make_remote_embedder(std::move(config), *client);
-    if (of_engine) {
+  for (const ModelSettings& model : configuration.models) {
+    if (model.task != "embedding") continue;
+    auto remote = llm::make_remote_embedder(embedder_config(model), pools->parts(model.name));
+    if (model.name == configuration.encoder.model) {
+      encoder_fingerprint = embedder_fingerprint(model);
       embedder = std::move(remote);
     } else {
       embedders.push_back(std::move(remote));
@@ -86,8 +89,9 @@ Result<void> Runtime::open_local_encoder() {
 }
 
 Result<void> Runtime::open_rerankers() {
-  for (auto& config : reranker_configs(configuration)) {
-    rerankers.push_back(llm::make_remote_reranker(std::move(config), *client));
+  for (const ModelSettings& model : configuration.models) {
+    if (model.task != "rerank" || !is_remote(model)) continue;
+    rerankers.push_back(llm::make_remote_reranker(reranker_config(model), pools->parts(model.name)));
   }
   for (const auto& model : configuration.models) {
     if (model.directory.empty()) continue;
@@ -97,17 +101,6 @@ Result<void> Runtime::open_rerankers() {
   }
   if (embedder) rerankers.push_back(engine::make_embedding_reranker(*embedder));
   return {};
-}
-
-void Runtime::open_gateway() {
-  std::vector<llm::GatewayModel> models = gateway_models(configuration);
-  for (auto& config : chat_pool_configs(configuration)) {
-    config.metrics = &metrics;
-    config.log = &log;
-    chat_pools.push_back(std::make_unique<llm::BalancedPool>(std::move(config)));
-    models[chat_pools.size() - 1].pool = chat_pools.back().get();
-  }
-  gateway = llm::make_gateway(std::move(models), *client, metrics);
 }
 
 Result<void> Runtime::open_engine() {
@@ -121,7 +114,9 @@ Result<void> Runtime::open_engine() {
   RAGTIME_TRY(engine,
               engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
-  for (const auto& pool : chat_pools) models.push_back(llm::make_gateway_chat_model(pool->model(), *gateway));
+  for (const ModelSettings& model : configuration.models) {
+    if (model.task == "chat") models.push_back(llm::make_gateway_chat_model(model.name, *gateway));
+  }
   rag::AnswererConfig answering = answerer_config(configuration);
   answering.embedder = embedder.get();
   answerer = rag::Answerer::create(std::move(answering), *engine, std::move(models), *compute);
@@ -145,6 +140,17 @@ void Runtime::reload_user_words() {
   } else {
     log.info("user_words_reloaded", {{"words", static_cast<std::int64_t>(*loaded)}});
   }
+}
+
+void Runtime::reload_endpoints(const std::string& file) {
+  if (file.empty()) return pools->reload(configuration);
+  const auto loaded = load_configuration({.file = file}, process_environment());
+  if (loaded.has_error()) {
+    log.warning("endpoints_not_reloaded", {{"message", std::string_view(loaded.error().message)}});
+    return;
+  }
+  pools->reload(loaded->settings);
+  log.info("endpoints_reloaded", {{"file", std::string_view(file)}});
 }
 
 }  // namespace ragtime::server

@@ -17,12 +17,12 @@
 #include "encoder/reranker.h"
 #include "engine/engine.h"
 #include "http/client.h"
-#include "llm/balanced_pool.h"
 #include "llm/gateway.h"
 #include "rag/answer.h"
 #include "rag/ingest.h"
 #include "server/configuration.h"
 #include "server/data_directory.h"
+#include "server/model_pools.h"
 #include "storage/blob_store.h"
 #include "storage/database.h"
 #include "telemetry/log.h"
@@ -46,6 +46,9 @@ class Runtime {
   // Reads the file of retrieval.user_words again, for later searches. One that cannot be used is logged, and the former
   // words stay. May be called from any thread.
   void reload_user_words();
+  // Takes the endpoints of known models from the configuration file, and looks for others where discovery is set up. A
+  // file that cannot be used is logged, and nothing changes. From one thread at a time.
+  void reload_endpoints(const std::string& file);
 
   const Configuration configuration;
   telemetry::Logger& log;
@@ -60,13 +63,13 @@ class Runtime {
   std::unique_ptr<storage::Database> database;
   std::unique_ptr<storage::BlobStore> blobs;
   std::unique_ptr<http::Client> client;
+  std::unique_ptr<ModelPools> pools;                          // Of all remote models.
+  std::unique_ptr<llm::Gateway> gateway;                      // To the chat models.
   std::unique_ptr<encoder::Embedder> embedder;                // Null: lexical only.
   std::vector<std::unique_ptr<encoder::Embedder>> embedders;  // Further ones, for clients that name them.
   std::vector<std::unique_ptr<encoder::Reranker>> rerankers;  // The first is the default.
   std::unique_ptr<documents::Parser> parser;
   std::unique_ptr<engine::Engine> engine;
-  std::vector<std::unique_ptr<llm::BalancedPool>> chat_pools;  // One per chat model, in the order of the configuration.
-  std::unique_ptr<llm::Gateway> gateway;
   std::unique_ptr<rag::Answerer> answerer;
   std::unique_ptr<rag::Ingestor> ingestor;
 
@@ -78,7 +81,6 @@ class Runtime {
   Result<void> open_local_encoder();
   Result<void> open_rerankers();
   Result<void> open_engine();
-  void open_gateway();
   // How many there are.
   Result<std::size_t> load_user_words();
 };
