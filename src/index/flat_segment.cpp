@@ -31,11 +31,8 @@ std::shared_ptr<VectorSegment> FlatSegment::build(const VectorRows& rows, const 
 
 Result<std::shared_ptr<VectorSegment>> FlatSegment::load(const SnapshotReader& reader, std::string_view prefix,
                                                          std::size_t dimensions, std::vector<ChunkId> ids) {
-  RAGTIME_TRY(const auto values, reader.column<float>(std::string(prefix) + "values"));
-  if (values.size() != ids.size() * dimensions) {
-    return make_error(ErrorCode::corrupt, "The flat index's values do not fit its ids.");
-  }
-  return std::make_shared<FlatSegment>(dimensions, std::move(ids), AlignedColumn<float>(values));
+  RAGTIME_TRY(auto values, reader.keep<float>(std::string(prefix) + "values", ids.size() * dimensions));
+  return std::make_shared<FlatSegment>(dimensions, std::move(ids), std::move(values));
 }
 
 void FlatSegment::search(const SegmentQuery& query, TopK& best) const {

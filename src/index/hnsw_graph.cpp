@@ -24,18 +24,24 @@ std::size_t head_bytes(std::size_t half) {
 }  // namespace
 
 HnswNodes::HnswNodes(std::size_t size, std::size_t half)
-    : size_(size),
-      half_(half),
-      head_stride_(head_bytes(half)),
-      heads_(size * head_stride_),
-      high_(size * half),
-      low_(size * half),
-      links_(size * (kLinksMost + 1)) {}
+    : HnswNodes(size, half,
+                {.heads = AlignedColumn<std::uint8_t>(size * head_bytes(half)),
+                 .high = AlignedColumn<std::uint8_t>(size * half),
+                 .low = AlignedColumn<std::uint8_t>(size * half),
+                 .links = AlignedColumn<std::uint32_t>(size * (kLinksMost + 1))}) {}
+
+HnswNodes::HnswNodes(std::size_t size, std::size_t half, Columns columns)
+    : size_(size), half_(half), head_stride_(head_bytes(half)), columns_(std::move(columns)) {}
+
+std::size_t HnswNodes::head_size(std::size_t half) {
+  return head_bytes(half);
+}
 
 void HnswNodes::encode(std::size_t ordinal, const CodeFrame& frame, std::span<const float> vector,
                        std::span<float> rotated) {
-  const CodeTerms terms = frame.encode(vector, rotated, high_.data() + ordinal * half_, low_.data() + ordinal * half_);
-  std::uint8_t* head = heads_.data() + ordinal * head_stride_;
+  const CodeTerms terms = frame.encode(vector, rotated, columns_.high.data() + ordinal * half_,
+                                       columns_.low.data() + ordinal * half_);
+  std::uint8_t* head = columns_.heads.data() + ordinal * head_stride_;
   for (std::size_t i = 0; i < rotated.size(); ++i) {
     head[i / 8] |= static_cast<std::uint8_t>((rotated[i] >= 0 ? 1u : 0u) << i % 8);
   }

@@ -50,43 +50,46 @@ class HnswNodes {
     float fine_scale = 0;
   };
 
+  struct Columns {
+    AlignedColumn<std::uint8_t> heads;  // 1-bit code, factors, and zeros up to a multiple of 32 bytes.
+    AlignedColumn<std::uint8_t> high;
+    AlignedColumn<std::uint8_t> low;
+    AlignedColumn<std::uint32_t> links;
+  };
+
   // `half` is half the number of coordinates, a multiple of 32.
   HnswNodes(std::size_t size, std::size_t half);
+  // Of columns as columns() gave them. Precondition: heads of head_size(), codes of half, links of kLinksMost + 1, each
+  // times size.
+  HnswNodes(std::size_t size, std::size_t half, Columns columns);
+  static std::size_t head_size(std::size_t half);
 
   std::size_t size() const { return size_; }
   std::size_t half() const { return half_; }
   std::size_t words() const { return half_ / 32; }
-  std::size_t bytes() const { return heads_.bytes() + high_.bytes() + low_.bytes() + links_.bytes(); }
+  std::size_t bytes() const { return columns_.heads.bytes() + columns_.high.bytes() + columns_.low.bytes() + columns_.links.bytes(); }
 
   // Writes the codes of a rotated vector, and the factors.
   void encode(std::size_t ordinal, const CodeFrame& frame, std::span<const float> vector, std::span<float> rotated);
 
-  const std::uint8_t* head(std::size_t ordinal) const { return heads_.data() + ordinal * head_stride_; }
-  const std::uint8_t* high(std::size_t ordinal) const { return high_.data() + ordinal * half_; }
-  const std::uint8_t* low(std::size_t ordinal) const { return low_.data() + ordinal * half_; }
+  const std::uint8_t* head(std::size_t ordinal) const { return columns_.heads.data() + ordinal * head_stride_; }
+  const std::uint8_t* high(std::size_t ordinal) const { return columns_.high.data() + ordinal * half_; }
+  const std::uint8_t* low(std::size_t ordinal) const { return columns_.low.data() + ordinal * half_; }
   Factors factors(std::size_t ordinal) const {
     Factors factors;
     std::memcpy(&factors, head(ordinal) + half_ / 4, sizeof factors);
     return factors;
   }
   // The first is the number of links.
-  std::uint32_t* links(std::size_t ordinal) { return links_.data() + ordinal * (kLinksMost + 1); }
-  GraphLayer layer() const { return {links_.data(), kLinksMost + 1, nullptr, size_}; }
+  std::uint32_t* links(std::size_t ordinal) { return columns_.links.data() + ordinal * (kLinksMost + 1); }
+  GraphLayer layer() const { return {columns_.links.data(), kLinksMost + 1, nullptr, size_}; }
   bool is_equal(std::size_t a, std::size_t b) const;
 
   void prefetch_head(std::size_t ordinal) const { prefetch(head(ordinal), head_stride_); }
   void prefetch_high(std::size_t ordinal) const { prefetch(high(ordinal), half_); }
   void prefetch_low(std::size_t ordinal) const { prefetch(low(ordinal), half_); }
 
-  // For saving and loading.
-  AlignedColumn<std::uint8_t>& heads() { return heads_; }
-  const AlignedColumn<std::uint8_t>& heads() const { return heads_; }
-  AlignedColumn<std::uint8_t>& high_codes() { return high_; }
-  const AlignedColumn<std::uint8_t>& high_codes() const { return high_; }
-  AlignedColumn<std::uint8_t>& low_codes() { return low_; }
-  const AlignedColumn<std::uint8_t>& low_codes() const { return low_; }
-  AlignedColumn<std::uint32_t>& all_links() { return links_; }
-  const AlignedColumn<std::uint32_t>& all_links() const { return links_; }
+  const Columns& columns() const { return columns_; }  // For saving.
 
  private:
   static void prefetch(const std::uint8_t* from, std::size_t bytes) {
@@ -96,10 +99,7 @@ class HnswNodes {
   std::size_t size_;
   std::size_t half_;
   std::size_t head_stride_;
-  AlignedColumn<std::uint8_t> heads_;  // 1-bit code, factors, and zeros up to a multiple of 32 bytes.
-  AlignedColumn<std::uint8_t> high_;
-  AlignedColumn<std::uint8_t> low_;
-  AlignedColumn<std::uint32_t> links_;
+  Columns columns_;
 };
 
 // A level above 0. Its nodes are numbered on their own.

@@ -50,24 +50,15 @@ Result<HnswLevel> load_level(const SnapshotReader& reader, std::string_view pref
   return loaded;
 }
 
-// Fills a column whose size is known.
-template <class T>
-Result<void> read_column(const SnapshotReader& reader, const std::string& name, AlignedColumn<T>& column) {
-  RAGTIME_TRY(const auto values, reader.column<T>(name));
-  if (values.size() != column.size()) return damaged("columns do not fit the ids");
-  std::copy(values.begin(), values.end(), column.data());
-  return {};
-}
-
 }  // namespace
 
 void HnswSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   const std::string name(prefix);
   frame()->save(writer, prefix);
-  writer.column(name + "heads", nodes_.heads().span());
-  writer.column(name + "high", nodes_.high_codes().span());
-  writer.column(name + "low", nodes_.low_codes().span());
-  writer.column(name + "links", nodes_.all_links().span());
+  writer.column(name + "heads", nodes_.columns().heads.span());
+  writer.column(name + "high", nodes_.columns().high.span());
+  writer.column(name + "low", nodes_.columns().low.span());
+  writer.column(name + "links", nodes_.columns().links.span());
   writer.column(name + "twins", std::span<const Twin>(twins_));
   const std::uint64_t levels = levels_.size();
   writer.column(name + "levels", std::span<const std::uint64_t>(&levels, 1));
@@ -86,11 +77,14 @@ Result<std::shared_ptr<VectorSegment>> HnswSegment::load(const SnapshotReader& r
   RAGTIME_TRY(const auto twins, reader.column<Twin>(name + "twins"));
   RAGTIME_TRY(const auto level_count, reader.column<std::uint64_t>(name + "levels"));
   if (ids.size() >= CandidatePool::kNodesMost) return damaged("number of vectors");
-  HnswNodes nodes(ids.size(), frame->half());
-  RAGTIME_TRY_DONE(read_column(reader, name + "heads", nodes.heads()));
-  RAGTIME_TRY_DONE(read_column(reader, name + "high", nodes.high_codes()));
-  RAGTIME_TRY_DONE(read_column(reader, name + "low", nodes.low_codes()));
-  RAGTIME_TRY_DONE(read_column(reader, name + "links", nodes.all_links()));
+  const std::size_t size = ids.size();
+  const std::size_t half = frame->half();
+  HnswNodes::Columns columns;
+  RAGTIME_TRY(columns.heads, reader.keep<std::uint8_t>(name + "heads", size * HnswNodes::head_size(half)));
+  RAGTIME_TRY(columns.high, reader.keep<std::uint8_t>(name + "high", size * half));
+  RAGTIME_TRY(columns.low, reader.keep<std::uint8_t>(name + "low", size * half));
+  RAGTIME_TRY(columns.links, reader.keep<std::uint32_t>(name + "links", size * (HnswNodes::kLinksMost + 1)));
+  HnswNodes nodes(size, half, std::move(columns));
   if (!links_are_valid(nodes.layer(), ids.size())) return damaged("links lead nowhere");
   const auto is_inside = [&](const Twin& twin) { return twin.first < ids.size() && twin.ordinal < ids.size(); };
   if (!std::all_of(twins.begin(), twins.end(), is_inside)) return damaged("equal vectors that are not there");

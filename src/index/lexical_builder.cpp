@@ -239,7 +239,7 @@ std::shared_ptr<const LexicalSegment> LexicalBuilder::finish(std::uint64_t seque
   write_postings(tokens, columns);
   columns.ids = std::move(ids_);
   if (!keep_sequences) sequences_.clear();
-  return std::make_shared<LexicalSegment>(std::move(columns), options_, sequence, std::move(sequences_));
+  return std::make_shared<LexicalSegment>(fixed(std::move(columns)), options_, sequence, std::move(sequences_));
 }
 
 }  // namespace ragtime::index

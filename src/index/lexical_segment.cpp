@@ -19,7 +19,7 @@ std::size_t bytes_of(const std::vector<T>& values) {
   return values.capacity() * sizeof(T);
 }
 
-std::vector<float> frequencies_of(const std::vector<FieldCounts>& counts, float heading_weight) {
+std::vector<float> frequencies_of(std::span<const FieldCounts> counts, float heading_weight) {
   std::vector<float> frequencies;
   frequencies.reserve(std::max(counts.size() + 1, kFrequenciesMin));
   frequencies.push_back(0);
@@ -39,7 +39,7 @@ void decode_tail(const std::uint8_t* bytes, std::uint32_t before, PostingBlock& 
 }
 
 // Without saturations.
-PostingList list_of(const LexicalColumns& columns, TermId term) {
+PostingList list_of(const FixedLexicalColumns& columns, TermId term) {
   const TermEntry& entry = columns.terms[term];
   PostingList list{.bytes = columns.postings.data() + entry.begin, .count = entry.count};
   list.blocks = (list.count + kPostingsBlock - 1) / kPostingsBlock;
@@ -50,6 +50,20 @@ PostingList list_of(const LexicalColumns& columns, TermId term) {
 }
 
 }  // namespace
+
+FixedLexicalColumns fixed(LexicalColumns c) {
+  return {.ids = AlignedColumn(std::move(c.ids)),
+          .lengths = AlignedColumn(std::move(c.lengths)),
+          .forward_ends = AlignedColumn(std::move(c.forward_ends)),
+          .forward = AlignedColumn(std::move(c.forward)),
+          .frequencies = AlignedColumn(std::move(c.frequencies)),
+          .term_text = std::move(c.term_text),
+          .term_ends = std::move(c.term_ends),
+          .terms = AlignedColumn(std::move(c.terms)),
+          .postings = AlignedColumn(std::move(c.postings)),
+          .block_lasts = AlignedColumn(std::move(c.block_lasts)),
+          .block_begins = AlignedColumn(std::move(c.block_begins))};
+}
 
 void decode_block(const PostingsKernels& kernels, const PostingList& list, std::size_t block, PostingBlock& into) {
   into.size = list.block_size(block);
@@ -104,7 +118,7 @@ void LexicalSegment::Shared::make_columns() {
 }
 
 void LexicalSegment::compute_saturations() {
-  const LexicalColumns& columns = shared_->columns;
+  const FixedLexicalColumns& columns = shared_->columns;
   const PostingScore by{.frequencies = frequencies_.data(),
                         .lengths = columns.lengths.data(),
                         .weight = 1,
@@ -127,9 +141,9 @@ void LexicalSegment::compute_saturations() {
   }
 }
 
-LexicalSegment::LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
+LexicalSegment::LexicalSegment(FixedLexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
                                std::vector<std::uint64_t> sequences)
-    : options_(options), frequencies_(frequencies_of(columns.frequencies, options.heading_weight)) {
+    : options_(options), frequencies_(frequencies_of(columns.frequencies.span(), options.heading_weight)) {
   auto shared = std::make_shared<Shared>();
   shared->terms = TermTable(std::move(columns.term_text), std::move(columns.term_ends));
   shared->columns = std::move(columns);
@@ -147,7 +161,7 @@ LexicalSegment::LexicalSegment(LexicalColumns columns, const LexicalOptions& opt
 LexicalSegment::LexicalSegment(const LexicalSegment& other, const LexicalOptions& options)
     : shared_(other.shared_),
       options_(options),
-      frequencies_(frequencies_of(shared_->columns.frequencies, options.heading_weight)) {
+      frequencies_(frequencies_of(shared_->columns.frequencies.span(), options.heading_weight)) {
   compute_saturations();
 }
 
@@ -159,7 +173,7 @@ std::optional<Ordinal> LexicalSegment::find(ChunkId id) const {
 }
 
 void LexicalSegment::read_forward(Ordinal chunk, ForwardList& into) const {
-  const LexicalColumns& columns = shared_->columns;
+  const FixedLexicalColumns& columns = shared_->columns;
   const std::uint8_t* bytes = columns.forward.data() + (chunk == 0 ? 0 : columns.forward_ends[chunk - 1]);
   into.headings = read_varint(bytes);
   into.terms.resize(columns.lengths[chunk]);
@@ -176,12 +190,11 @@ PostingList LexicalSegment::postings(TermId term) const {
 }
 
 std::size_t LexicalSegment::bytes() const {
-  const LexicalColumns& c = shared_->columns;
-  return bytes_of(c.ids) + bytes_of(c.lengths) + bytes_of(c.forward_ends) + bytes_of(c.forward) +
-         bytes_of(c.frequencies) + bytes_of(c.terms) + bytes_of(saturations_) + bytes_of(c.postings) +
-         bytes_of(c.block_lasts) + bytes_of(c.block_begins) + bytes_of(block_saturations_) + terms().bytes() +
-         bytes_of(frequencies_) + bytes_of(shared_->sequences) + bytes_of(shared_->dense_terms) +
-         bytes_of(shared_->marks);
+  const FixedLexicalColumns& c = shared_->columns;
+  return c.ids.bytes() + c.lengths.bytes() + c.forward_ends.bytes() + c.forward.bytes() + c.frequencies.bytes() +
+         c.terms.bytes() + bytes_of(saturations_) + c.postings.bytes() + c.block_lasts.bytes() +
+         c.block_begins.bytes() + bytes_of(block_saturations_) + terms().bytes() + bytes_of(frequencies_) +
+         bytes_of(shared_->sequences) + bytes_of(shared_->dense_terms) + bytes_of(shared_->marks);
 }
 
 }  // namespace ragtime::index

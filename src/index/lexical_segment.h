@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "index/aligned_column.h"
 #include "index/hit.h"
 #include "index/lexical_index.h"
 #include "index/postings_kernels.h"
@@ -49,19 +50,26 @@ struct TermEntry {
   std::uint32_t block = 0;  // The first of its entries in the block columns; lists of one block have none.
 };
 
-struct LexicalColumns {
-  std::vector<ChunkId> ids;                 // By ordinal, ascending.
-  std::vector<std::uint32_t> lengths;       // By ordinal: terms of body and headings.
-  std::vector<std::uint64_t> forward_ends;  // By ordinal.
-  std::vector<std::uint8_t> forward;        // Varints: how many terms of headings, those, and those of the body.
-  std::vector<FieldCounts> frequencies;     // By code.
-  std::vector<char> term_text;              // By term number, as in TermTable.
-  std::vector<std::uint32_t> term_ends;     //
-  std::vector<TermEntry> terms;             // By term number.
-  std::vector<std::uint8_t> postings;       // With kPackedPadding more bytes.
-  std::vector<std::uint32_t> block_lasts;   // Ordinals.
-  std::vector<std::uint32_t> block_begins;  // Bytes from the beginning of the list.
+template <template <class> class Column>
+struct BasicLexicalColumns {
+  Column<ChunkId> ids;                 // By ordinal, ascending.
+  Column<std::uint32_t> lengths;       // By ordinal: terms of body and headings.
+  Column<std::uint64_t> forward_ends;  // By ordinal.
+  Column<std::uint8_t> forward;        // Varints: how many terms of headings, those, and those of the body.
+  Column<FieldCounts> frequencies;     // By code.
+  std::vector<char> term_text;         // By term number, as in TermTable.
+  std::vector<std::uint32_t> term_ends;
+  Column<TermEntry> terms;             // By term number.
+  Column<std::uint8_t> postings;       // With kPackedPadding more bytes.
+  Column<std::uint32_t> block_lasts;   // Ordinals.
+  Column<std::uint32_t> block_begins;  // Bytes from the beginning of the list.
 };
+
+template <class T>
+using GrowingColumn = std::vector<T>;
+using LexicalColumns = BasicLexicalColumns<GrowingColumn>;       // While they are built.
+using FixedLexicalColumns = BasicLexicalColumns<AlignedColumn>;  // As a segment has them, its own or a snapshot's.
+FixedLexicalColumns fixed(LexicalColumns columns);               // Copies nothing.
 
 struct PostingList {
   const std::uint8_t* bytes = nullptr;
@@ -97,17 +105,17 @@ class LexicalSegment {
  public:
   // `sequence`: the last change of the index that is in it. `sequences`: by ordinal, the change that added the chunk;
   // empty when nobody will ask.
-  LexicalSegment(LexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
+  LexicalSegment(FixedLexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
                  std::vector<std::uint64_t> sequences = {});
   // The same chunks with other options.
   LexicalSegment(const LexicalSegment& other, const LexicalOptions& options);
 
   std::size_t size() const { return shared_->columns.ids.size(); }
-  std::span<const ChunkId> ids() const { return shared_->columns.ids; }
+  std::span<const ChunkId> ids() const { return shared_->columns.ids.span(); }
   const LexicalOptions& options() const { return options_; }
   std::optional<Ordinal> find(ChunkId id) const;
   std::uint64_t length_sum() const { return shared_->length_sum; }
-  std::span<const std::uint32_t> lengths() const { return shared_->columns.lengths; }
+  std::span<const std::uint32_t> lengths() const { return shared_->columns.lengths.span(); }
   void read_forward(Ordinal chunk, ForwardList& into) const;
 
   const TermTable& terms() const { return shared_->terms; }
@@ -136,7 +144,7 @@ class LexicalSegment {
     void make_columns();
     bool fill_column(TermId term, std::uint8_t* marks) const;
 
-    LexicalColumns columns;
+    FixedLexicalColumns columns;
     TermTable terms;
     std::uint64_t length_sum = 0;
     float average_length = 0;

@@ -33,7 +33,7 @@ bool read_bounded(const std::uint8_t*& at, const std::uint8_t* end, std::uint32_
 // Whether everything that reading relies on holds, whatever the columns contain.
 class Checker {
  public:
-  explicit Checker(const LexicalColumns& columns) : c_(columns), terms_(columns.terms.size()) {}
+  explicit Checker(const FixedLexicalColumns& columns) : c_(columns), terms_(columns.terms.size()) {}
 
   bool sizes_fit() const {
     const std::size_t chunks = c_.ids.size();
@@ -144,14 +144,14 @@ class Checker {
     return true;
   }
 
-  const LexicalColumns& c_;
+  const FixedLexicalColumns& c_;
   std::size_t terms_;
   const PostingsKernels& kernels_ = best_postings_kernels();
   std::vector<std::uint32_t> chunks_;  // By term: how many chunks have it.
   std::vector<std::uint32_t> seen_;    // By term: the last of them, plus one.
 };
 
-Result<void> check(const LexicalColumns& columns) {
+Result<void> check(const FixedLexicalColumns& columns) {
   Checker checker(columns);
   if (!checker.sizes_fit()) return corrupt("columns of different sizes");
   if (!checker.ids_ascend()) return corrupt("chunk ids out of order");
@@ -164,34 +164,34 @@ Result<void> check(const LexicalColumns& columns) {
 }  // namespace
 
 void LexicalSegment::save(SnapshotWriter& writer) const {
-  const LexicalColumns& c = shared_->columns;
-  writer.column("lexical.ids", std::span(c.ids));
-  writer.column("lexical.lengths", std::span(c.lengths));
-  writer.column("lexical.forward_ends", std::span(c.forward_ends));
-  writer.column("lexical.forward", std::span(c.forward));
-  writer.column("lexical.frequencies", std::span(c.frequencies));
+  const FixedLexicalColumns& c = shared_->columns;
+  writer.column("lexical.ids", c.ids.span());
+  writer.column("lexical.lengths", c.lengths.span());
+  writer.column("lexical.forward_ends", c.forward_ends.span());
+  writer.column("lexical.forward", c.forward.span());
+  writer.column("lexical.frequencies", c.frequencies.span());
   writer.column("lexical.term_text", std::span(terms().text()));
   writer.column("lexical.term_ends", std::span(terms().ends()));
-  writer.column("lexical.terms", std::span(c.terms));
-  writer.column("lexical.postings", std::span(c.postings));
-  writer.column("lexical.block_lasts", std::span(c.block_lasts));
-  writer.column("lexical.block_begins", std::span(c.block_begins));
+  writer.column("lexical.terms", c.terms.span());
+  writer.column("lexical.postings", c.postings.span());
+  writer.column("lexical.block_lasts", c.block_lasts.span());
+  writer.column("lexical.block_begins", c.block_begins.span());
 }
 
 Result<std::shared_ptr<const LexicalSegment>> LexicalSegment::load(const SnapshotReader& reader,
                                                                    const LexicalOptions& options) {
-  LexicalColumns c;
-  RAGTIME_TRY(c.ids, read_column<ChunkId>(reader, "lexical.ids"));
-  RAGTIME_TRY(c.lengths, read_column<std::uint32_t>(reader, "lexical.lengths"));
-  RAGTIME_TRY(c.forward_ends, read_column<std::uint64_t>(reader, "lexical.forward_ends"));
-  RAGTIME_TRY(c.forward, read_column<std::uint8_t>(reader, "lexical.forward"));
-  RAGTIME_TRY(c.frequencies, read_column<FieldCounts>(reader, "lexical.frequencies"));
+  FixedLexicalColumns c;
+  RAGTIME_TRY(c.ids, reader.keep<ChunkId>("lexical.ids"));
+  RAGTIME_TRY(c.lengths, reader.keep<std::uint32_t>("lexical.lengths"));
+  RAGTIME_TRY(c.forward_ends, reader.keep<std::uint64_t>("lexical.forward_ends"));
+  RAGTIME_TRY(c.forward, reader.keep<std::uint8_t>("lexical.forward"));
+  RAGTIME_TRY(c.frequencies, reader.keep<FieldCounts>("lexical.frequencies"));
   RAGTIME_TRY(c.term_text, read_column<char>(reader, "lexical.term_text"));
   RAGTIME_TRY(c.term_ends, read_column<std::uint32_t>(reader, "lexical.term_ends"));
-  RAGTIME_TRY(c.terms, read_column<TermEntry>(reader, "lexical.terms"));
-  RAGTIME_TRY(c.postings, read_column<std::uint8_t>(reader, "lexical.postings"));
-  RAGTIME_TRY(c.block_lasts, read_column<std::uint32_t>(reader, "lexical.block_lasts"));
-  RAGTIME_TRY(c.block_begins, read_column<std::uint32_t>(reader, "lexical.block_begins"));
+  RAGTIME_TRY(c.terms, reader.keep<TermEntry>("lexical.terms"));
+  RAGTIME_TRY(c.postings, reader.keep<std::uint8_t>("lexical.postings"));
+  RAGTIME_TRY(c.block_lasts, reader.keep<std::uint32_t>("lexical.block_lasts"));
+  RAGTIME_TRY(c.block_begins, reader.keep<std::uint32_t>("lexical.block_begins"));
   RAGTIME_TRY_DONE(check(c));
   return std::make_shared<const LexicalSegment>(std::move(c), options, 0);
 }

@@ -74,16 +74,20 @@ void ListSegment::lay_out() {
     lists_.begins.push_back(slots);
     slots += (vectors + kCodeBlock - 1) / kCodeBlock * kCodeBlock;
   }
-  static_assert(kCodeBlock % kBitBlock == 0);
-  columns_ = {.ordinals = AlignedColumn<std::uint32_t>(slots),
-              .bits = AlignedColumn<std::uint64_t>(scans_bits() ? slots * frame_->words() : 0),
-              .products = AlignedColumn<std::uint8_t>(scans_bits() ? 0 : slots * quantizer_->pairs()),
-              .high = AlignedColumn<std::uint8_t>(slots * frame_->half()),
-              .low = AlignedColumn<std::uint8_t>(slots * frame_->half()),
-              .scan_scale = AlignedColumn<float>(slots),
-              .scan_error = AlignedColumn<float>(slots),
-              .fine_scale = AlignedColumn<float>(slots)};
+  columns_.ordinals = AlignedColumn<std::uint32_t>(slots);
   slots_ = AlignedColumn<std::uint32_t>(size());
+}
+
+void ListSegment::make_codes() {
+  static_assert(kCodeBlock % kBitBlock == 0);
+  const std::size_t slots = columns_.ordinals.size();
+  columns_.bits = AlignedColumn<std::uint64_t>(slots * bit_words());
+  columns_.products = AlignedColumn<std::uint8_t>(slots * product_bytes());
+  columns_.high = AlignedColumn<std::uint8_t>(slots * frame_->half());
+  columns_.low = AlignedColumn<std::uint8_t>(slots * frame_->half());
+  columns_.scan_scale = AlignedColumn<float>(slots);
+  columns_.scan_error = AlignedColumn<float>(slots);
+  columns_.fine_scale = AlignedColumn<float>(slots);
 }
 
 void ListSegment::place(std::size_t slot, std::size_t ordinal) {

@@ -87,13 +87,17 @@ class ListSegment final : public VectorSegment {
   Result<void> load_places(const SnapshotReader& reader, const std::string& name);
   Result<void> load_codes(const SnapshotReader& reader, const std::string& name);
 
-  // From lists_.sizes: where lists begin, and columns of zeros. Precondition: the sizes add up to size().
+  // From lists_.sizes: where lists begin, and how many slots there are. Precondition: the sizes add up to size().
   void lay_out();
+  void make_codes();  // Zeros.
   void place(std::size_t slot, std::size_t ordinal);
 
   std::span<const float> centroid(std::size_t list) const;
   std::size_t list_of(std::size_t slot) const;
   bool scans_bits() const { return kind_ == VectorKind::ivf; }
+  // For each slot.
+  std::size_t bit_words() const { return scans_bits() ? frame_->words() : 0; }
+  std::size_t product_bytes() const { return scans_bits() ? 0 : quantizer_->pairs(); }
   Query prepare(const SegmentQuery& query) const;
   void search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const;
   void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, TopK& best) const;

@@ -13,15 +13,6 @@ Error corrupt(const std::string& what) {
   return make_error(ErrorCode::corrupt, "The vector index's lists are damaged: " + what);
 }
 
-// Fills a column whose size is known.
-template <class T>
-Result<void> read_column(const SnapshotReader& reader, const std::string& name, AlignedColumn<T>& column) {
-  RAGTIME_TRY(const auto values, reader.column<T>(name));
-  if (values.size() != column.size()) return corrupt("column " + name + " does not fit.");
-  std::copy(values.begin(), values.end(), column.data());
-  return {};
-}
-
 template <class T>
 Result<std::vector<T>> read_vector(const SnapshotReader& reader, const std::string& name, std::size_t size) {
   RAGTIME_TRY(const auto values, reader.column<T>(name));
@@ -93,13 +84,15 @@ Result<void> ListSegment::load_places(const SnapshotReader& reader, const std::s
 }
 
 Result<void> ListSegment::load_codes(const SnapshotReader& reader, const std::string& name) {
-  RAGTIME_TRY_DONE(read_column(reader, name + "bits", columns_.bits));
-  RAGTIME_TRY_DONE(read_column(reader, name + "products", columns_.products));
-  RAGTIME_TRY_DONE(read_column(reader, name + "high", columns_.high));
-  RAGTIME_TRY_DONE(read_column(reader, name + "low", columns_.low));
-  RAGTIME_TRY_DONE(read_column(reader, name + "scan_scale", columns_.scan_scale));
-  RAGTIME_TRY_DONE(read_column(reader, name + "scan_error", columns_.scan_error));
-  return read_column(reader, name + "fine_scale", columns_.fine_scale);
+  const std::size_t slots = columns_.ordinals.size();
+  RAGTIME_TRY(columns_.bits, reader.keep<std::uint64_t>(name + "bits", slots * bit_words()));
+  RAGTIME_TRY(columns_.products, reader.keep<std::uint8_t>(name + "products", slots * product_bytes()));
+  RAGTIME_TRY(columns_.high, reader.keep<std::uint8_t>(name + "high", slots * frame_->half()));
+  RAGTIME_TRY(columns_.low, reader.keep<std::uint8_t>(name + "low", slots * frame_->half()));
+  RAGTIME_TRY(columns_.scan_scale, reader.keep<float>(name + "scan_scale", slots));
+  RAGTIME_TRY(columns_.scan_error, reader.keep<float>(name + "scan_error", slots));
+  RAGTIME_TRY(columns_.fine_scale, reader.keep<float>(name + "fine_scale", slots));
+  return {};
 }
 
 Result<std::shared_ptr<VectorSegment>> ListSegment::load_kind(VectorKind kind, const SnapshotReader& reader,

@@ -222,34 +222,21 @@ void RabitqSegment::save(SnapshotWriter& writer, std::string_view prefix) const 
   writer.column(name + "fine_scale", columns_.fine_scale.span());
 }
 
-namespace {
-
-// Fills a column whose size is known.
-template <class T>
-Result<void> read_column(const SnapshotReader& reader, const std::string& name, AlignedColumn<T>& column) {
-  RAGTIME_TRY(const auto values, reader.column<T>(name));
-  if (values.size() != column.size()) {
-    return make_error(ErrorCode::corrupt, "The vector index's column " + name + " does not fit its ids.");
-  }
-  std::copy(values.begin(), values.end(), column.data());
-  return {};
-}
-
-}  // namespace
-
 Result<std::shared_ptr<VectorSegment>> RabitqSegment::load_with(ScanBits bits, const SnapshotReader& reader,
                                                                 std::string_view prefix, std::size_t dimensions,
                                                                 std::vector<ChunkId> ids) {
   const std::string name(prefix);
   RAGTIME_TRY(const auto frame, CodeFrame::load(reader, prefix, dimensions));
-  Columns columns = make_columns(bits, ids.size(), *frame);
-  RAGTIME_TRY_DONE(read_column(reader, name + "bits", columns.bits));
-  RAGTIME_TRY_DONE(read_column(reader, name + "high", columns.high));
-  RAGTIME_TRY_DONE(read_column(reader, name + "low", columns.low));
-  RAGTIME_TRY_DONE(read_column(reader, name + "add", columns.add));
-  RAGTIME_TRY_DONE(read_column(reader, name + "scan_scale", columns.scan_scale));
-  RAGTIME_TRY_DONE(read_column(reader, name + "scan_error", columns.scan_error));
-  RAGTIME_TRY_DONE(read_column(reader, name + "fine_scale", columns.fine_scale));
+  const std::size_t padded = padded_size(ids.size());
+  Columns columns;
+  RAGTIME_TRY(columns.bits,
+              reader.keep<std::uint64_t>(name + "bits", bits == ScanBits::one ? padded * frame->words() : 0));
+  RAGTIME_TRY(columns.high, reader.keep<std::uint8_t>(name + "high", padded * frame->half()));
+  RAGTIME_TRY(columns.low, reader.keep<std::uint8_t>(name + "low", padded * frame->half()));
+  RAGTIME_TRY(columns.add, reader.keep<float>(name + "add", padded));
+  RAGTIME_TRY(columns.scan_scale, reader.keep<float>(name + "scan_scale", padded));
+  RAGTIME_TRY(columns.scan_error, reader.keep<float>(name + "scan_error", padded));
+  RAGTIME_TRY(columns.fine_scale, reader.keep<float>(name + "fine_scale", padded));
   return std::shared_ptr<VectorSegment>(new RabitqSegment(bits, std::move(ids), frame, std::move(columns)));
 }
 

@@ -19,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::span<const std::byte>;
 
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
 struct Column {
   Bytes bytes;
   std::size_t element_size = 0;
@@ -47,6 +49,8 @@ class Mapping {
     if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   }
   Bytes bytes() const { return bytes_; }
+  // Reads a part of it from the disk. Errors: unavailable.
+  Result<void> populate(const std::string& file, Bytes part) const;
 
  private:
   explicit Mapping(Bytes bytes) : bytes_(bytes) {}
@@ -61,11 +65,23 @@ Result<Mapping> Mapping::of_file(const std::string& file, int descriptor) {
   if (size == 0) return Mapping(Bytes());
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (data == MAP_FAILED) return read_error(file, errno);
-#ifdef MADV_POPULATE_READ
-  // All of it is read next: one call instead of a fault for every few pages. Kernels before 5.14 refuse; no harm.
-  ::madvise(data, size, MADV_POPULATE_READ);
-#endif
+  // Advice: all of it is read next, in huge pages where the file system has them, as random reading needs them.
+  if (size >= kHugePage) (void)::madvise(data, size, MADV_HUGEPAGE);
+  (void)::posix_fadvise(descriptor, 0, 0, POSIX_FADV_WILLNEED);
   return Mapping(Bytes(static_cast<const std::byte*>(data), size));
+}
+
+// One call instead of a fault for every few pages; and what the disk does not give is an error, not a signal.
+Result<void> Mapping::populate(const std::string& file, Bytes part) const {
+#ifdef MADV_POPULATE_READ
+  if (part.empty()) return {};
+  const auto begin = static_cast<std::size_t>(part.data() - bytes_.data()) / kSnapshotAlignment * kSnapshotAlignment;
+  const auto end = static_cast<std::size_t>(part.data() + part.size() - bytes_.data());
+  const int failed = ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_POPULATE_READ);
+  // Kernels before 5.14 do not know it.
+  if (failed != 0 && errno != EINVAL) return read_error(file, errno == EFAULT ? EIO : errno);
+#endif
+  return {};
 }
 
 Result<Mapping> Mapping::of_bytes(const std::string& name, Bytes bytes) {
@@ -79,11 +95,14 @@ Result<Mapping> Mapping::of_bytes(const std::string& name, Bytes bytes) {
 class MappedSnapshot final : public SnapshotReader {
  public:
   MappedSnapshot(std::string file, Mapping mapping)
-      : file_(std::move(file)), owner_(std::move(mapping)), mapping_(owner_.bytes()) {}
+      : file_(std::move(file)),
+        owner_(std::make_shared<const Mapping>(std::move(mapping))),
+        mapping_(owner_->bytes()) {}
 
   Result<void> verify();
   using SnapshotReader::column;
   Result<Bytes> column(std::string_view name, std::size_t element_size) const override;
+  std::shared_ptr<const void> memory() const override { return owner_; }
 
  private:
   Error corrupt(const std::string& what) const {
@@ -95,7 +114,7 @@ class MappedSnapshot final : public SnapshotReader {
   Result<void> read_entry(Bytes& directory, const SnapshotTrailer& trailer);
 
   std::string file_;
-  Mapping owner_;
+  std::shared_ptr<const Mapping> owner_;
   Bytes mapping_;
   std::map<std::string, Column, std::less<>> columns_;
 };
@@ -109,6 +128,7 @@ Result<void> MappedSnapshot::verify() {
 Result<void> MappedSnapshot::check_header() const {
   const SnapshotHeader expected;
   if (mapping_.size() < sizeof(SnapshotHeader) + sizeof(SnapshotTrailer)) return corrupt("it is too short");
+  RAGTIME_TRY_DONE(owner_->populate(file_, mapping_.first(sizeof(SnapshotHeader))));
   const auto header = read_as<SnapshotHeader>(mapping_);
   if (header.magic != expected.magic) return corrupt("it does not begin like a snapshot");
   if (header.byte_order != expected.byte_order || header.pointer_size != expected.pointer_size) {
@@ -124,12 +144,14 @@ Result<void> MappedSnapshot::check_header() const {
 
 Result<SnapshotTrailer> MappedSnapshot::check_trailer() const {
   const std::size_t end = mapping_.size() - sizeof(SnapshotTrailer);
+  RAGTIME_TRY_DONE(owner_->populate(file_, mapping_.subspan(end)));
   const auto trailer = read_as<SnapshotTrailer>(mapping_.subspan(end));
   if (trailer.magic != SnapshotTrailer{}.magic) return corrupt("it does not end like a snapshot");
   if (trailer.directory_offset > end || trailer.directory_size != end - trailer.directory_offset) {
     return corrupt("its directory is not before its end");
   }
   const Bytes directory = mapping_.subspan(trailer.directory_offset, trailer.directory_size);
+  RAGTIME_TRY_DONE(owner_->populate(file_, directory));
   if (interleaved_crc32c(directory) != trailer.directory_checksum) return corrupt("checksum of the directory");
   return trailer;
 }
@@ -155,6 +177,7 @@ Result<void> MappedSnapshot::read_entry(Bytes& directory, const SnapshotTrailer&
     return corrupt("place of column " + name);
   }
   const Bytes bytes = mapping_.subspan(entry.offset, entry.size);
+  RAGTIME_TRY_DONE(owner_->populate(file_, bytes));
   if (interleaved_crc32c(bytes) != entry.checksum) return corrupt("checksum of column " + name);
   if (!columns_.try_emplace(name, Column{bytes, entry.element_size}).second) return corrupt("two columns " + name);
   return {};

@@ -66,6 +66,25 @@ TEST_F(SnapshotTest, GivesBackWhatWasWritten) {
   EXPECT_TRUE(holds_small(*reader));
 }
 
+TEST_F(SnapshotTest, KeptColumnsOutliveTheReaderAndCopyNothing) {
+  write_small();
+  auto reader = SnapshotReader::open(file_).value();
+  const auto floats = reader->keep<float>("floats").value();
+  const auto bytes = reader->keep<std::uint8_t>("bytes", bytes_.size()).value();
+  EXPECT_EQ(floats.data(), reader->column<float>("floats")->data());
+  reader.reset();
+  fs::remove(file_);
+  EXPECT_TRUE(std::ranges::equal(floats, floats_));
+  EXPECT_TRUE(std::ranges::equal(bytes, bytes_));
+}
+
+TEST_F(SnapshotTest, KeptColumnsOfAnotherSizeAreCorrupt) {
+  write_small();
+  const auto reader = SnapshotReader::open(file_).value();
+  EXPECT_EQ(reader->keep<float>("floats", 4).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(reader->keep<float>("absent").error().code, ErrorCode::corrupt);
+}
+
 TEST_F(SnapshotTest, ColumnsBeginAtPages) {
   write_small();
   const auto reader = SnapshotReader::open(file_).value();

@@ -2,8 +2,9 @@
 //
 // Vectors are addressed by ordinal: their position in the ascending order of their ids, from 0. A segment is built once
 // out of VectorRows, then only read; what changes afterwards (removals, additions) is the business of VectorIndex,
-// which passes removals down as an OrdinalFilter. A segment owns all its memory: nothing of the rows or of a snapshot
-// is kept. Scores are inner products, within 0.01 of the exact ones of unit vectors for kinds that compress.
+// which passes removals down as an OrdinalFilter. A segment keeps nothing of the rows; of a snapshot it keeps the
+// columns alone that are large, where they lie: see aligned_column.h. Scores are inner products, within 0.01 of the
+// exact ones of unit vectors for kinds that compress.
 //
 // To add a kind: derive from VectorSegment, write build and load functions of the two types of VectorSegmentFactory,
 // and enter them in the table in vector_segment.cpp. The contract suite (vector_contract_test.cpp) then runs over it.
@@ -128,8 +129,9 @@ class VectorSegment {
 struct VectorSegmentFactory {
   VectorKind kind;
   std::shared_ptr<VectorSegment> (*build)(const VectorRows& rows, const SegmentOptions& options);
-  // Copies what it needs out of the reader. Errors: corrupt, when columns are absent or do not fit each other; nothing
-  // that a damaged file holds may lead outside the memory of the segment later.
+  // Large columns come by reader.keep(), small ones are copied; the reader is gone afterwards. Errors: corrupt, when
+  // columns are absent or do not fit each other; nothing that a damaged file holds may lead outside the memory of the
+  // segment later.
   Result<std::shared_ptr<VectorSegment>> (*load)(const SnapshotReader& reader, std::string_view prefix,
                                                  std::size_t dimensions, std::vector<ChunkId> ids);
 };
