@@ -35,6 +35,7 @@ struct DocumentInfo {
 struct DocumentEntry {
   DocumentInfo info;
   storage::ChunkRange chunks;
+  bool embedded = false;  // Some of the chunks have vectors.
 };
 
 using DocumentSlot = index::AttributeIndex::Slot;
@@ -85,6 +86,16 @@ class DocumentTable {
   // The chunks of all documents that match. Repeated filters are answered from memory.
   std::shared_ptr<const index::Selection> select(const index::Filter& filter) const;
 
+  // In no order.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto& page : pages_) {
+      for (const auto& document : *page) {
+        if (document) visit(*document);
+      }
+    }
+  }
+
   std::size_t documents() const { return documents_; }
   std::size_t chunks() const { return chunks_; }
 
@@ -115,6 +126,7 @@ class DocumentTableWriter {
   // Returns its chunks.
   std::optional<storage::ChunkRange> remove(std::string_view file_id);
   const DocumentEntry* find(std::string_view file_id) const;
+  std::size_t size() const { return documents_; }
 
   std::shared_ptr<const DocumentTable> table();
 

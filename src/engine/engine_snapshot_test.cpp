@@ -96,16 +96,32 @@ class EngineSnapshotTest : public ::testing::Test {
     ASSERT_TRUE(async::sync_wait(engine_->remove_file("acme", id, context_)).has_value());
   }
 
+  void mark(int number, const std::string& colour) {
+    const auto id = "file-" + std::to_string(number);
+    const Attributes attributes{{"colour", colour}};
+    ASSERT_TRUE(async::sync_wait(engine_->set_attributes("acme", "vs_1", id, attributes, context_)).has_value());
+  }
+
+  static index::Filter filter(const std::string& key, AttributeValue value) {
+    index::Filter filter;
+    filter.op = index::FilterOp::eq;
+    filter.key = key;
+    filter.values = {std::move(value)};
+    return filter;
+  }
+
   // All hits of some queries, as text.
-  std::vector<std::string> results(const std::string& store = "vs_1") {
+  std::vector<std::string> results(const std::string& store = "vs_1", std::optional<index::Filter> filter = {}) {
     std::vector<std::string> lines;
     for (const char* query : {"common", "word3 thing4", "title 2", "nothing of it"}) {
       SearchRequest request;
+      request.filter = filter;
       request.store_ids = {store};
       request.queries = {query};
       request.results = 50;
       const auto found = async::sync_wait(engine_->search(std::move(request), context_));
-      EXPECT_TRUE(found.has_value());
+      EXPECT_TRUE(found.has_value()) << found.error().message;
+      if (!found) return {};
       for (const auto& hit : found->hits) {
         std::ostringstream line;
         line << query << ": " << hit.chunk_id << ' ' << hit.file_id << ' ' << std::lround(hit.score * 1e4) << ' '
@@ -120,6 +136,15 @@ class EngineSnapshotTest : public ::testing::Test {
   bool saved(const std::string& store = "vs_1") const {
     return fs::exists(folder(store) / "lexical.snapshot") && fs::exists(folder(store) / "vectors.snapshot");
   }
+
+  bool documents_saved() const { return fs::exists(folder() / "documents.snapshot"); }
+
+  // Closing takes what is in the log into the file.
+  void close_database() {
+    engine_.reset();
+    database_.reset();
+  }
+  void open_database() { database_ = std::move(storage::open_sqlite(directory_.path() / "ragtime.db").value()); }
 
   static async::ThreadPoolConfig pool(const char* name) {
     async::ThreadPoolConfig config;
@@ -156,12 +181,80 @@ TEST_F(EngineSnapshotTest, RestartGivesTheSameResultsWithSnapshotsAndWithout) {
   EXPECT_EQ(engine_->index_report("vs_1").lexical.terms, 0u);
 }
 
+TEST_F(EngineSnapshotTest, DocumentsComeFromTheSnapshotAndWhatChangedSince) {
+  for (int i = 0; i < 40; ++i) put(i);
+  mark(4, "red");
+  engine_->settle();
+  put(40);
+  engine_->settle();
+  ASSERT_TRUE(documents_saved());
+  config_.index.merge_changes = 0;
+  open();
+  const auto saved = fs::last_write_time(folder() / "documents.snapshot");
+  mark(6, "red");
+  mark(4, "blue");
+  remove(8);
+  remove(9);
+  put(9);
+  for (int i = 41; i < 45; ++i) put(i);
+  const auto all = [this] {
+    auto lines = results();
+    for (const auto& part : {results("vs_1", filter("even", true)), results("vs_1", filter("colour", "red")),
+                             results("vs_1", filter("colour", "blue"))}) {
+      lines.insert(lines.end(), part.begin(), part.end());
+    }
+    return lines;
+  };
+  const auto before = all();
+  open();
+  EXPECT_EQ(all(), before);
+  EXPECT_TRUE(documents_saved());
+  EXPECT_EQ(fs::last_write_time(folder() / "documents.snapshot"), saved);
+  fs::remove_all(config_.index.directory);
+  open();
+  EXPECT_EQ(all(), before);
+}
+
+TEST_F(EngineSnapshotTest, DocumentsWhoseChangesAreForgottenAreReadFromRows) {
+  for (int i = 0; i < 40; ++i) put(i);
+  engine_->settle();
+  ASSERT_TRUE(documents_saved());
+  config_.index.merge_changes = 0;
+  remove(3);
+  const auto before = results();
+  ASSERT_TRUE(database_->forget_document_changes("vs_1", database_->newest_document_change().value()).has_value());
+  open();
+  EXPECT_EQ(results(), before);
+  EXPECT_FALSE(documents_saved());
+}
+
+// As after restoring a copy: it has what was deleted since, and lacks what came since.
+TEST_F(EngineSnapshotTest, AnOlderDatabaseIsBelievedNotTheSnapshot) {
+  for (int i = 0; i < 30; ++i) put(i);
+  close_database();
+  fs::copy_file(directory_.path() / "ragtime.db", directory_.path() / "copy.db");
+  open_database();
+  config_.index.merge_changes = 1;
+  open();
+  const auto before = results();
+  remove(2);
+  mark(3, "red");
+  engine_->settle();
+  ASSERT_TRUE(documents_saved());
+  close_database();
+  fs::copy_file(directory_.path() / "copy.db", directory_.path() / "ragtime.db", fs::copy_options::overwrite_existing);
+  open_database();
+  open();
+  EXPECT_EQ(results(), before);
+  EXPECT_TRUE(results("vs_1", filter("colour", "red")).empty());
+}
+
 TEST_F(EngineSnapshotTest, DamagedSnapshotIsReplaced) {
   for (int i = 0; i < 30; ++i) put(i);
   engine_->settle();
   const auto before = results();
   engine_.reset();
-  for (const char* name : {"lexical.snapshot", "vectors.snapshot"}) {
+  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "documents.snapshot"}) {
     std::fstream file(folder() / name, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(fs::file_size(folder() / name)) - 40);
     file.write("damage", 6);

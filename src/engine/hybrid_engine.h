@@ -42,7 +42,7 @@ class HybridEngine final : public Engine {
         compute_(compute),
         blocking_(blocking),
         rerank_(config_.rerank, embedder, compute),
-        maintenance_(maintenance_config(config_.index), metrics, log) {
+        maintenance_(maintenance_config(config_.index), database, mutations_, metrics, log) {
     if (embedder_ != nullptr) cache_.emplace(config_.embedding_cache, embedder_->info(), database_, metrics);
   }
 
@@ -81,7 +81,12 @@ class HybridEngine final : public Engine {
   static IndexMaintenanceConfig maintenance_config(const IndexConfig& config);
 
   // Start.
+  struct LoadedDocuments {
+    std::vector<storage::DocumentChunks> documents;
+    std::size_t unsaved = 0;  // How many of them came from rows.
+  };
   Result<void> load_store(const storage::VectorStoreRecord& record, std::int64_t newest_chunk_id);
+  Result<LoadedDocuments> load_documents(const StoreIndex& store);
 
   // Stores. Blocking: pool threads only.
   StorePointer find_store(std::string_view id) const;

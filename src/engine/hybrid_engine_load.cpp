@@ -107,19 +107,37 @@ Result<void> HybridEngine::load() {
   return {};
 }
 
+// From the snapshot and what changed since, or else from all rows.
+Result<HybridEngine::LoadedDocuments> HybridEngine::load_documents(const StoreIndex& store) {
+  LoadedDocuments loaded;
+  if (auto saved = maintenance_.load_documents(store)) {
+    RAGTIME_TRY(auto changes, database_.document_changes(store.id(), saved->change));
+    if (changes) {
+      loaded.unsaved = changes->present.size() + changes->absent.size();
+      loaded.documents = brought_up_to_date(std::move(*saved), std::move(*changes));
+      return loaded;
+    }
+    maintenance_.discard_documents(store);
+  }
+  RAGTIME_TRY(loaded.documents, database_.list_document_chunks(store.id()));
+  loaded.unsaved = loaded.documents.size();
+  return loaded;
+}
+
 Result<void> HybridEngine::load_store(const storage::VectorStoreRecord& record, std::int64_t newest_chunk_id) {
   const auto store = add_store(record);
   const auto dimensions = static_cast<std::size_t>(record.embedding_dimensions);
   std::optional<index::LexicalIndex> lexical;
   std::optional<index::VectorIndex> vectors;
-  Result<std::vector<storage::DocumentChunks>> documents{std::vector<storage::DocumentChunks>()};
+  Result<LoadedDocuments> documents{LoadedDocuments()};
   parallel_for(compute_, 3, [&](std::size_t part) {
     if (part == 0) lexical = maintenance_.load_lexical(*store, newest_chunk_id);
     if (part == 1) vectors = maintenance_.load_vectors(*store, dimensions, config_.index.vectors, newest_chunk_id);
-    if (part == 2) documents = database_.list_document_chunks(record.id);
+    if (part == 2) documents = load_documents(*store);
   });
   if (documents.has_error()) return documents.error();
-  const auto missing = store->restore(std::move(*documents), std::move(lexical), std::move(vectors));
+  const auto missing =
+      store->restore(std::move(documents->documents), std::move(lexical), std::move(vectors), documents->unsaved);
   Loader loader(*store, missing, dimensions, compute_);
   const auto add = [&loader](const storage::ChunkRecord& chunk, const storage::DocumentRecord& document) {
     return loader.add(chunk, document);

@@ -24,8 +24,9 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-IndexMaintenance::IndexMaintenance(IndexMaintenanceConfig config, telemetry::Metrics* metrics, telemetry::Logger* log)
-    : config_(std::move(config)), log_(log), thread_(one_thread()) {
+IndexMaintenance::IndexMaintenance(IndexMaintenanceConfig config, storage::Database& database,
+                                   FairSharedMutex& mutations, telemetry::Metrics* metrics, telemetry::Logger* log)
+    : config_(std::move(config)), database_(database), mutations_(mutations), log_(log), thread_(one_thread()) {
   if (metrics == nullptr) return;
   merges_ = &metrics->counter("ragtime_index_merges_total", "Merges of a store's indexes.");
   merge_seconds_ = &metrics->counter("ragtime_index_merge_seconds_total", "Time spent in merges.");
@@ -42,6 +43,10 @@ StoreSnapshot IndexMaintenance::snapshot_of(const StoreIndex& store) const {
 
 void IndexMaintenance::warn(std::string_view event, const std::filesystem::path& file, const Error& error) const {
   if (log_ != nullptr) log_->warning(event, {{"file", file.string()}, {"error", error.message}});
+}
+
+StoreSnapshot::Report IndexMaintenance::report() const {
+  return [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); };
 }
 
 void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
@@ -69,13 +74,16 @@ void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
 void IndexMaintenance::merge(StoreIndex& store) {
   const auto begin = std::chrono::steady_clock::now();
   const MergedBases merged = store.merge();
-  if (merges_ != nullptr) {
+  if (merges_ != nullptr && (merged.lexical || merged.vectors)) {
     merges_->add();
     merge_seconds_->add(seconds_since(begin));
   }
   observe(store);
-  const bool saved = !config_.directory.empty() && store.chunks() >= config_.snapshot_chunks;
-  if (saved && !stopping_ && !is_forgotten(store.id())) save(store, merged);
+  if (stopping_ || is_forgotten(store.id())) return;
+  const bool is_saved = !config_.directory.empty() && store.chunks() >= config_.snapshot_chunks;
+  const auto saved = is_saved ? save(store, merged) : forget_changes(store);
+  if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
+  if (is_saved && snapshots_ != nullptr) (saved.has_error() ? snapshot_failures_ : snapshots_)->add();
 }
 
 void IndexMaintenance::observe(const StoreIndex& store) {
@@ -94,10 +102,24 @@ void IndexMaintenance::set_size(const std::string& store_id, double vectors, dou
   size = {vectors, bytes};
 }
 
-void IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
-  const auto saved = snapshot_of(store).save(merged);
-  if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
-  if (snapshots_ != nullptr) (saved.has_error() ? snapshot_failures_ : snapshots_)->add();
+Result<void> IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
+  RAGTIME_TRY_DONE(snapshot_of(store).save(merged));
+  return save_documents(store);
+}
+
+Result<void> IndexMaintenance::save_documents(StoreIndex& store) {
+  std::unique_lock alone(mutations_);
+  RAGTIME_TRY(const auto change, database_.newest_document_change());
+  const auto view = store.view();
+  alone.unlock();
+  RAGTIME_TRY_DONE(snapshot_of(store).save_documents(view->documents(), change));
+  return database_.forget_document_changes(store.id(), change);
+}
+
+// Without a snapshot nobody will ask for them.
+Result<void> IndexMaintenance::forget_changes(const StoreIndex& store) {
+  RAGTIME_TRY(const auto change, database_.newest_document_change());
+  return database_.forget_document_changes(store.id(), change);
 }
 
 void IndexMaintenance::done(const std::string& store_id) {
@@ -131,9 +153,7 @@ void IndexMaintenance::forget(const std::shared_ptr<StoreIndex>& store) {
 std::optional<index::LexicalIndex> IndexMaintenance::load_lexical(const StoreIndex& store,
                                                                   std::int64_t newest_chunk_id) const {
   if (config_.directory.empty()) return std::nullopt;
-  return snapshot_of(store).load_lexical(
-      store.lexical_options(), newest_chunk_id,
-      [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); });
+  return snapshot_of(store).load_lexical(store.lexical_options(), newest_chunk_id, report());
 }
 
 std::optional<index::VectorIndex> IndexMaintenance::load_vectors(const StoreIndex& store, std::size_t dimensions,
@@ -141,9 +161,17 @@ std::optional<index::VectorIndex> IndexMaintenance::load_vectors(const StoreInde
                                                                  std::int64_t newest_chunk_id) const {
   const std::string model = store.embedding_model();
   if (config_.directory.empty() || model.empty()) return std::nullopt;
-  return snapshot_of(store).load_vectors(
-      model, dimensions, options, newest_chunk_id,
-      [this](const auto& file, const Error& error) { warn("index_snapshot_discarded", file, error); });
+  return snapshot_of(store).load_vectors(model, dimensions, options, newest_chunk_id, report());
+}
+
+std::optional<SavedDocuments> IndexMaintenance::load_documents(const StoreIndex& store) const {
+  if (config_.directory.empty()) return std::nullopt;
+  return snapshot_of(store).load_documents(report());
+}
+
+void IndexMaintenance::discard_documents(const StoreIndex& store) const {
+  const auto reason = make_error(ErrorCode::conflict, "the database does not know what changed since");
+  snapshot_of(store).discard_documents(reason, report());
 }
 
 void IndexMaintenance::remove_orphans(const std::unordered_set<std::string>& store_ids) const {

@@ -1,5 +1,6 @@
 // IndexMaintenance: merges indexes and writes their snapshots, on a thread of its own, one store at a time.
 //
+// A snapshot of the documents is of a moment between changes, which holds them up for as long as taking a view.
 // Not on the compute pool, where a merge of minutes would take a searcher's place. Destruction lets the merge in
 // progress end and begins no other. Thread safety: every member may be called from any thread.
 #pragma once
@@ -16,8 +17,10 @@
 #include <utility>
 
 #include "async/thread_pool.h"
+#include "engine/fair_shared_mutex.h"
 #include "engine/store_index.h"
 #include "engine/store_snapshot.h"
+#include "storage/database.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -30,8 +33,10 @@ struct IndexMaintenanceConfig {
 
 class IndexMaintenance {
  public:
-  // `metrics` and `log` may be null; they outlive this.
-  IndexMaintenance(IndexMaintenanceConfig config, telemetry::Metrics* metrics, telemetry::Logger* log);
+  // `mutations` is held shared by whoever changes documents, from before the commit until it shows in the store.
+  // `metrics` and `log` may be null. All outlive this.
+  IndexMaintenance(IndexMaintenanceConfig config, storage::Database& database, FairSharedMutex& mutations,
+                   telemetry::Metrics* metrics, telemetry::Logger* log);
   ~IndexMaintenance() { stopping_ = true; }
   IndexMaintenance(const IndexMaintenance&) = delete;
   IndexMaintenance& operator=(const IndexMaintenance&) = delete;
@@ -48,6 +53,9 @@ class IndexMaintenance {
   std::optional<index::VectorIndex> load_vectors(const StoreIndex& store, std::size_t dimensions,
                                                  const index::VectorIndexOptions& options,
                                                  std::int64_t newest_chunk_id) const;
+  std::optional<SavedDocuments> load_documents(const StoreIndex& store) const;
+  // When the database has forgotten what changed since, or never had it.
+  void discard_documents(const StoreIndex& store) const;
   // Deletes the snapshots of stores that are not among `store_ids`.
   void remove_orphans(const std::unordered_set<std::string>& store_ids) const;
 
@@ -58,13 +66,18 @@ class IndexMaintenance {
   StoreSnapshot snapshot_of(const StoreIndex& store) const;
   void work_on(const std::shared_ptr<StoreIndex>& store);
   void merge(StoreIndex& store);
-  void save(StoreIndex& store, const MergedBases& merged);
+  Result<void> save(StoreIndex& store, const MergedBases& merged);
+  Result<void> save_documents(StoreIndex& store);
+  Result<void> forget_changes(const StoreIndex& store);
   void done(const std::string& store_id);
   void set_size(const std::string& store_id, double vectors, double bytes);
   bool is_forgotten(const std::string& store_id);
+  StoreSnapshot::Report report() const;
   void warn(std::string_view event, const std::filesystem::path& file, const Error& error) const;
 
   const IndexMaintenanceConfig config_;
+  storage::Database& database_;
+  FairSharedMutex& mutations_;
   telemetry::Logger* const log_;
   telemetry::Counter* merges_ = nullptr;
   telemetry::Counter* merge_seconds_ = nullptr;

@@ -8,6 +8,10 @@
 namespace ragtime::engine {
 namespace {
 
+// A start reads what changed since the last snapshot row by row: some ten thousand of these are no matter.
+constexpr std::size_t kDocumentChangesLeast = 4'096;
+constexpr std::size_t kDocumentShare = 4;
+
 // Walks over ascending ids and disjoint, ascending ranges together.
 class RangeCursor {
  public:
@@ -65,6 +69,7 @@ DocumentEntry entry_of(storage::DocumentChunks document) {
   entry.info.filename = std::move(document.filename);
   entry.info.attributes = std::move(document.attributes);
   entry.chunks = document.chunks;
+  entry.embedded = document.embedded;
   return entry;
 }
 
@@ -132,10 +137,15 @@ void StoreIndex::publish_locked(bool documents_changed) {
   next->lexical_ = lexical_.view();
   next->vectors_ = vectors_ ? vectors_->view() : nullptr;
   next->documents_ = documents_changed || !former ? documents_.table() : former->documents_;
-  merge_due_ = lexical_.merge_due() || (vectors_ && vectors_->merge_due()) || forced_locked();
+  merge_due_ = lexical_.merge_due() || (vectors_ && vectors_->merge_due()) || forced_locked() ||
+               documents_due_locked();
   std::shared_ptr<const StoreView> published = std::move(next);
   const std::lock_guard lock(view_mutex_);
   view_.swap(published);
+}
+
+bool StoreIndex::documents_due_locked() const {
+  return document_changes_ > std::max(kDocumentChangesLeast, documents_.size() / kDocumentShare);
 }
 
 void StoreIndex::set_embedding(const std::string& model, std::size_t dimensions) {
@@ -189,12 +199,14 @@ void StoreIndex::set_attributes(std::string_view file_id, const Attributes& attr
   DocumentEntry entry = *found;
   entry.info.attributes = attributes;
   documents_.put(std::move(entry));
+  ++document_changes_;
   publish_locked(true);
 }
 
 void StoreIndex::remove_locked(std::string_view file_id, Change& change) {
   const auto chunks = documents_.remove(file_id);
   if (!chunks) return;
+  ++document_changes_;
   for (auto id = chunks->first; id <= chunks->last; ++id) change.removed.push_back(id);
 }
 
@@ -208,7 +220,8 @@ void StoreIndex::add_locked(const DocumentInfo& document, const std::vector<Inde
     RAGTIME_CHECK(vectors_ && vectors_->dimensions() == chunk.embedding.size());
     change.vectors.push_back({chunk.id, chunk.embedding});
   }
-  documents_.put(DocumentEntry{document, {chunks.front().id, chunks.back().id}});
+  documents_.put(DocumentEntry{document, {chunks.front().id, chunks.back().id}, !change.vectors.empty()});
+  ++document_changes_;
 }
 
 void StoreIndex::apply_locked(const Change& change) {
@@ -220,8 +233,9 @@ void StoreIndex::apply_locked(const Change& change) {
 
 MissingChunks StoreIndex::restore(std::vector<storage::DocumentChunks> documents,
                                   std::optional<index::LexicalIndex> lexical,
-                                  std::optional<index::VectorIndex> vectors) {
+                                  std::optional<index::VectorIndex> vectors, std::size_t unsaved) {
   const std::lock_guard lock(writer_);
+  document_changes_ = unsaved;
   std::vector<storage::ChunkRange> all;
   std::vector<storage::ChunkRange> embedded;
   for (auto& document : documents) {
@@ -274,6 +288,7 @@ MergedBases StoreIndex::merge() {
       merged.dimensions = vectors->dimensions();
     }
     changes_ = 0;
+    document_changes_ = 0;
   }
   // The lexical index is replaced at start only, and merging is what any thread may do beside its writer.
   if (lexical) merged.lexical = lexical_.merge(*lexical);

@@ -60,6 +60,7 @@ class StoreView {
   // Nothing when it is not in this view, or has left the store since.
   std::optional<DocumentInfo> document(std::string_view file_id) const { return documents_->document(file_id); }
   std::optional<std::int64_t> first_chunk(std::string_view file_id) const { return documents_->first_chunk(file_id); }
+  const DocumentTable& documents() const { return *documents_; }
   IndexReport report() const;
 
  private:
@@ -113,12 +114,13 @@ class StoreIndex {
   void set_attributes(std::string_view file_id, const Attributes& attributes);
 
   // Start: the documents that there are, with what is left of former indexes of the store. What these have too much is
-  // removed; what they lack is returned, and added by fill().
+  // removed; what they lack is returned, and added by fill(). `unsaved`: how many of the documents a snapshot lacks.
   MissingChunks restore(std::vector<storage::DocumentChunks> documents, std::optional<index::LexicalIndex> lexical,
-                        std::optional<index::VectorIndex> vectors);
+                        std::optional<index::VectorIndex> vectors, std::size_t unsaved = 0);
   void fill(std::span<const index::LexicalIndex::Addition> lexical,
             std::span<const index::VectorIndex::Addition> vectors);
 
+  // Also when nothing but a snapshot of the documents is due.
   bool merge_due() const { return merge_due_; }
   // Since the last merge began.
   bool changed_since_merge();
@@ -137,6 +139,8 @@ class StoreIndex {
   void apply_locked(const Change& change);
   void publish_locked(bool documents_changed);
   bool forced_locked() const { return options_.merge_changes > 0 && changes_ >= options_.merge_changes; }
+  // So many documents changed since the last merge that the next start had better not read them one by one.
+  bool documents_due_locked() const;
 
   const std::string id_;
   const std::string tenant_;
@@ -148,7 +152,8 @@ class StoreIndex {
   index::LexicalIndex lexical_;
   std::shared_ptr<index::VectorIndex> vectors_;  // Null without a model. Shared with a merge that may outlive it here.
   DocumentTableWriter documents_;
-  std::size_t changes_ = 0;  // Chunks, since the last merge began.
+  std::size_t changes_ = 0;           // Chunks, since the last merge began.
+  std::size_t document_changes_ = 0;  // Likewise.
 
   mutable std::mutex view_mutex_;
   std::shared_ptr<const StoreView> view_;  // Guarded by view_mutex_.

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include "engine/chunk_text.h"
@@ -44,15 +45,27 @@ Result<void> write_file(const std::filesystem::path& file, const std::string& or
   return writer->finish();
 }
 
-// `load` makes the index out of a reader.
-template <class Index, class Load>
-Result<Index> read_file(const std::filesystem::path& file, const std::string& origin, std::int64_t newest,
-                        const Load& load) {
+// `load` makes what is in it out of a reader.
+template <class Load>
+std::invoke_result_t<Load, const index::SnapshotReader&> read_file(const std::filesystem::path& file,
+                                                                   const std::string& origin, const Load& load) {
   RAGTIME_TRY(const auto reader, index::SnapshotReader::open(file));
   RAGTIME_TRY_DONE(check_origin(*reader, origin));
-  Result<Index> loaded = load(*reader);
+  return load(*reader);
+}
+
+template <class Index, class Load>
+Result<Index> read_index(const std::filesystem::path& file, const std::string& origin, std::int64_t newest,
+                         const Load& load) {
+  Result<Index> loaded = read_file(file, origin, load);
   if (loaded.has_value()) RAGTIME_TRY_DONE(check_ids(loaded->base_ids(), newest));
   return loaded;
+}
+
+void discard(const std::filesystem::path& file, const Error& reason, const StoreSnapshot::Report& report) {
+  report(file, reason);
+  std::error_code ignored;
+  if (reason.code != ErrorCode::unavailable) std::filesystem::remove(file, ignored);
 }
 
 template <class Index>
@@ -60,9 +73,7 @@ std::optional<Index> believed(Result<Index> loaded, const std::filesystem::path&
                               const StoreSnapshot::Report& report) {
   if (loaded.has_value()) return std::move(*loaded);
   if (loaded.error().code == ErrorCode::not_found) return std::nullopt;
-  report(file, loaded.error());
-  std::error_code ignored;
-  if (loaded.error().code != ErrorCode::unavailable) std::filesystem::remove(file, ignored);
+  discard(file, loaded.error(), report);
   return std::nullopt;
 }
 
@@ -81,9 +92,13 @@ std::string StoreSnapshot::vector_origin(std::string_view model, std::size_t dim
   return "store=" + store_id_ + "\nmodel=" + std::string(model) + "\ndimensions=" + std::to_string(dimensions);
 }
 
-Result<void> StoreSnapshot::save(const MergedBases& bases) const {
+Result<void> StoreSnapshot::create_directory() const {
   RAGTIME_TRY_DONE(create_private(directory_.parent_path()));
-  RAGTIME_TRY_DONE(create_private(directory_));
+  return create_private(directory_);
+}
+
+Result<void> StoreSnapshot::save(const MergedBases& bases) const {
+  RAGTIME_TRY_DONE(create_directory());
   if (bases.lexical) {
     RAGTIME_TRY_DONE(write_file(lexical_file(), lexical_origin(), [&](index::SnapshotWriter& writer) {
       index::LexicalIndex::save_base(writer, *bases.lexical);
@@ -94,12 +109,28 @@ Result<void> StoreSnapshot::save(const MergedBases& bases) const {
                     [&](index::SnapshotWriter& writer) { index::VectorIndex::save_base(writer, bases.vectors.get()); });
 }
 
+Result<void> StoreSnapshot::save_documents(const DocumentTable& documents, std::int64_t change) const {
+  RAGTIME_TRY_DONE(create_directory());
+  return write_file(document_file(), document_origin(), [&](index::SnapshotWriter& writer) {
+    engine::save_documents(writer, documents, change);
+  });
+}
+
+std::optional<SavedDocuments> StoreSnapshot::load_documents(const Report& report) const {
+  const auto load = [](const index::SnapshotReader& reader) { return engine::load_documents(reader); };
+  return believed(read_file(document_file(), document_origin(), load), document_file(), report);
+}
+
+void StoreSnapshot::discard_documents(const Error& reason, const Report& report) const {
+  discard(document_file(), reason, report);
+}
+
 std::optional<index::LexicalIndex> StoreSnapshot::load_lexical(const index::LexicalOptions& options,
                                                                std::int64_t newest_chunk_id,
                                                                const Report& report) const {
   const auto load = [&](const index::SnapshotReader& reader) { return index::LexicalIndex::load(reader, options); };
   const auto file = lexical_file();
-  return believed(read_file<index::LexicalIndex>(file, lexical_origin(), newest_chunk_id, load), file, report);
+  return believed(read_index<index::LexicalIndex>(file, lexical_origin(), newest_chunk_id, load), file, report);
 }
 
 std::optional<index::VectorIndex> StoreSnapshot::load_vectors(const std::string& model, std::size_t dimensions,
@@ -110,7 +141,7 @@ std::optional<index::VectorIndex> StoreSnapshot::load_vectors(const std::string&
     return index::VectorIndex::load(reader, dimensions, options);
   };
   const auto file = vector_file();
-  return believed(read_file<index::VectorIndex>(file, vector_origin(model, dimensions), newest_chunk_id, load), file,
+  return believed(read_index<index::VectorIndex>(file, vector_origin(model, dimensions), newest_chunk_id, load), file,
                   report);
 }
 

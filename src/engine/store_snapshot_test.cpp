@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kDimensions = 8;
 constexpr std::int64_t kNewest = 1'000'000;
+constexpr std::int64_t kChange = 321;
 
 // The rows of a store, from which everything can be rebuilt.
 class Rows {
@@ -106,6 +107,7 @@ class StoreSnapshotTest : public ::testing::Test {
     const auto merged = rows_.index({}, {}, options)->merge();
     ASSERT_TRUE(merged.lexical && merged.vectors);
     ASSERT_TRUE(snapshot_.save(merged).has_value());
+    ASSERT_TRUE(snapshot_.save_documents(rows_.index()->view()->documents(), kChange).has_value());
   }
 
   // As a start does it.
@@ -115,6 +117,7 @@ class StoreSnapshotTest : public ::testing::Test {
     };
     auto lexical = snapshot_.load_lexical({}, newest_, report);
     auto vectors = snapshot_.load_vectors("m", kDimensions, {}, newest_, report);
+    found_documents_ = snapshot_.load_documents(report);
     found_lexical_ = lexical.has_value();
     found_vectors_ = vectors.has_value();
     return rows_.index(std::move(lexical), std::move(vectors));
@@ -133,6 +136,18 @@ class StoreSnapshotTest : public ::testing::Test {
     for (const auto& query : queries_) expect_equal(a->search_dense(query, 20, {}), b->search_dense(query, 20, {}));
   }
 
+  // Those found against the rows.
+  void expect_same_documents() {
+    ASSERT_EQ(found_documents_->change, kChange);
+    const auto wanted = rows_.documents();
+    ASSERT_EQ(found_documents_->documents.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(found_documents_->documents[i].file_id, wanted[i].file_id);
+      ASSERT_EQ(found_documents_->documents[i].chunks.first, wanted[i].chunks.first);
+      ASSERT_EQ(found_documents_->documents[i].chunks.last, wanted[i].chunks.last);
+    }
+  }
+
   static void expect_equal(const std::vector<index::Hit>& a, const std::vector<index::Hit>& b) {
     ASSERT_EQ(a.size(), b.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -148,6 +163,7 @@ class StoreSnapshotTest : public ::testing::Test {
   std::vector<std::vector<float>> queries_;
   std::int64_t newest_ = kNewest;
   std::vector<std::string> reported_;
+  std::optional<SavedDocuments> found_documents_;
   bool found_lexical_ = false;
   bool found_vectors_ = false;
 };
@@ -159,6 +175,8 @@ TEST_F(StoreSnapshotTest, HoldsWhatWasSaved) {
   EXPECT_TRUE(found_vectors_);
   EXPECT_THAT(reported_, ::testing::IsEmpty());
   EXPECT_EQ(store->view()->report().lexical.recent, 0u);
+  ASSERT_TRUE(found_documents_);
+  expect_same_documents();
   expect_same(*store, *rows_.index());
 }
 
@@ -187,7 +205,8 @@ TEST_F(StoreSnapshotTest, AnotherStoresIsNotUsed) {
   const auto report = [&](const std::filesystem::path&, const Error&) { ++reports; };
   EXPECT_FALSE(other.load_lexical({}, kNewest, report).has_value());
   EXPECT_FALSE(other.load_vectors("m", kDimensions, {}, kNewest, report).has_value());
-  EXPECT_EQ(reports, 2);
+  EXPECT_FALSE(other.load_documents(report).has_value());
+  EXPECT_EQ(reports, 3);
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
@@ -218,7 +237,8 @@ TEST_F(StoreSnapshotTest, NewerThanTheDatabaseIsNotUsed) {
   newest_ = static_cast<std::int64_t>(rows_.size()) - 1;
   const auto store = load();
   EXPECT_THAT(reported_, ::testing::UnorderedElementsAre("lexical.snapshot", "vectors.snapshot"));
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "lexical.snapshot"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "vectors.snapshot"));
   expect_same(*store, *rows_.index());
 }
 
@@ -240,7 +260,7 @@ void write_bytes(const std::filesystem::path& file, const std::vector<char>& byt
 TEST_F(StoreSnapshotTest, TruncationIsNoticed) {
   save();
   const auto wanted = rows_.index();
-  for (const char* name : {"lexical.snapshot", "vectors.snapshot"}) {
+  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "documents.snapshot"}) {
     const auto whole = bytes_of(folder_ / name);
     for (const std::size_t size : {std::size_t{0}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
       write_bytes(folder_ / name, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
@@ -268,16 +288,19 @@ TEST_F(StoreSnapshotTest, TwoThousandBitFlipsNeverChangeAResult) {
   save();
   const auto wanted = rows_.index();
   std::size_t noticed = 0;
-  for (const char* name : {"lexical.snapshot", "vectors.snapshot"}) {
+  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "documents.snapshot"}) {
     const auto whole = bytes_of(folder_ / name);
     const auto used = places_of_data(whole);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 700; ++i) {
       auto damaged = whole;
       const std::size_t anywhere = random() % damaged.size();
       damaged[i % 4 == 0 ? anywhere : used[random() % used.size()]] ^= static_cast<char>(1 << random() % 8);
       write_bytes(folder_ / name, damaged);
       reported_.clear();
       ASSERT_NO_FATAL_FAILURE(expect_same(*load(), *wanted)) << name;
+      if (found_documents_) {
+        ASSERT_NO_FATAL_FAILURE(expect_same_documents());
+      }
       noticed += reported_.size();
     }
     write_bytes(folder_ / name, whole);

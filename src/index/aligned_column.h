@@ -68,11 +68,8 @@ class AlignedColumn {
     return *this;
   }
 
-  // Precondition of writing: the memory is owned.
-  T* data() {
-    RAGTIME_CHECK(!is_shared_);
-    return data_;
-  }
+  // Precondition of writing: the memory is owned. A mapped file's pages refuse it.
+  T* data() { return data_; }
   T& operator[](std::size_t i) { return data_[i]; }
   const T* data() const { return data_; }
   const T& operator[](std::size_t i) const { return data_[i]; }

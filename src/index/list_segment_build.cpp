@@ -159,6 +159,7 @@ void ListSegment::Builder::assign() {
 
 void ListSegment::Builder::encode() {
   segment_->lay_out();
+  segment_->make_codes();
   std::vector<std::uint32_t> next = segment_->lists_.begins;
   std::vector<float> residual(rows_.dimensions());
   for_rows([&](std::size_t first, std::span<const float> values) {

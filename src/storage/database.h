@@ -97,6 +97,14 @@ class Database {
   // Every completed document of the store with chunks, in the order of their ids. Reads no chunk: for start-up, some
   // microseconds a document.
   virtual Result<std::vector<DocumentChunks>> list_document_chunks(std::string_view store_id) = 0;
+  // Changes of documents are numbered, ascending, never twice. The number of the newest one of any store, 0 before the
+  // first.
+  virtual Result<std::int64_t> newest_document_change() = 0;
+  // What list_document_chunks() shows otherwise than after the change numbered `since`. Nothing when that cannot be
+  // told: changes since then have been forgotten, or this database has never had that one. not_found (the store).
+  virtual Result<std::optional<DocumentChanges>> document_changes(std::string_view store_id, std::int64_t since) = 0;
+  // Nobody will ask for changes since an earlier one than `until` any more.
+  virtual Result<void> forget_document_changes(std::string_view store_id, std::int64_t until) = 0;
   // The highest id that was ever given to a chunk of any store, 0 before the first. An index that holds a higher one
   // was not made from this database.
   virtual Result<std::int64_t> newest_chunk_id() = 0;

@@ -691,6 +691,50 @@ TEST_P(DatabaseContract, DocumentChunksAreThoseThatAreThere) {
   EXPECT_TRUE(database().list_document_chunks("vs_none").value().empty());
 }
 
+// What a copy of the list of documents needs to become the list of now.
+TEST_P(DatabaseContract, ChangesOfDocumentsAreAllThereAndOnlyThose) {
+  fill(6);
+  const std::int64_t since = database().newest_document_change().value();
+  EXPECT_OK(database().delete_document("vs_1", "file-1"));
+  EXPECT_OK(database().delete_file("acme", "file-2"));
+  EXPECT_OK(database().set_document_attributes("vs_1", "file-3", {{"lang", std::string("en")}}));
+  EXPECT_OK(database().commit_document(commit_of(document_record("vs_1", "file-4"), {"anew"})));
+  EXPECT_OK(database().fail_document("vs_1", "file-5", DocumentStatus::failed, "server_error", "broken"));
+  add_document("vs_1", "file-7");
+  EXPECT_OK(database().insert_file(file_record("file-8")));
+  EXPECT_OK(database().insert_document(document_record("vs_1", "file-8")));  // In progress: shows nowhere.
+  EXPECT_OK(database().delete_document("vs_1", "file-8"));
+
+  const auto changes = database().document_changes("vs_1", since).value().value();
+  EXPECT_EQ(changes.newest, database().newest_document_change().value());
+  EXPECT_THAT(changes.absent, ::testing::UnorderedElementsAre("file-1", "file-2", "file-5"));
+  const auto all = database().list_document_chunks("vs_1").value();
+  ASSERT_EQ(changes.present.size(), 3u);
+  EXPECT_EQ(changes.present[0].file_id, "file-3");
+  EXPECT_EQ(changes.present[0].attributes, (Attributes{{"lang", std::string("en")}}));
+  EXPECT_EQ(changes.present[1].file_id, "file-4");
+  EXPECT_EQ(changes.present[1].filename, "file-4.txt");
+  EXPECT_EQ(changes.present[1].chunks.first, all[2].chunks.first);
+  EXPECT_EQ(changes.present[1].chunks.last, all[2].chunks.last);
+  EXPECT_EQ(changes.present[2].file_id, "file-7");
+  EXPECT_TRUE(database().document_changes("vs_1", changes.newest).value()->present.empty());
+}
+
+TEST_P(DatabaseContract, ChangesThatCannotBeToldAreNotGuessed) {
+  fill(2);
+  const std::int64_t newest = database().newest_document_change().value();
+  EXPECT_FALSE(database().document_changes("vs_1", newest + 1).value().has_value());  // Of another database.
+  EXPECT_OK(database().forget_document_changes("vs_1", newest - 1));
+  EXPECT_FALSE(database().document_changes("vs_1", newest - 2).value().has_value());
+  EXPECT_EQ(database().document_changes("vs_1", newest - 1).value()->present.size(), 1u);
+  EXPECT_OK(database().forget_document_changes("vs_1", newest));
+  EXPECT_EQ(database().newest_document_change().value(), newest);
+  EXPECT_EQ(database().document_changes("vs_none", newest).error().code, ErrorCode::not_found);
+  EXPECT_OK(database().delete_store("acme", "vs_1"));  // Whose documents' end no one will ask for.
+  EXPECT_OK(database().insert_store(store_record("vs_1")));
+  EXPECT_THAT(database().document_changes("vs_1", newest).value()->absent, IsEmpty());
+}
+
 TEST_P(DatabaseContract, ChunkIdsAreNeverGivenAgain) {
   EXPECT_EQ(database().newest_chunk_id().value(), 0);
   fill(2);

@@ -110,6 +110,13 @@ struct DocumentChunks {
   bool embedded = false;  // Some of the chunks have vectors.
 };
 
+// What has happened to the documents of a store since a change of them.
+struct DocumentChanges {
+  std::int64_t newest = 0;              // The number of the last change that is in here, or of a later one.
+  std::vector<DocumentChunks> present;  // Those that changed, as they are now, in the order of their chunks.
+  std::vector<std::string> absent;      // File ids that changed and are not completed documents with chunks now.
+};
+
 // What a key may do at most; nothing: as configured, 0: no limit.
 struct KeyLimits {
   std::optional<std::int64_t> requests_per_minute{};

@@ -162,7 +162,29 @@ ALTER TABLE keys ADD COLUMN concurrent_requests INTEGER;
 ALTER TABLE keys ADD COLUMN priority TEXT NOT NULL DEFAULT '';
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+// What brings a copy of a store's documents up to date, so that a start need not read them all. Triggers note every
+// change that such a copy would show, whoever makes it. Changes up to `changes_from` of a store are not kept.
+constexpr const char* kVersion6 = R"sql(
+ALTER TABLE stores ADD COLUMN changes_from INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE document_changes (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  store_id TEXT NOT NULL,
+  file_id TEXT NOT NULL
+);
+CREATE INDEX document_changes_by_store ON document_changes (store_id, seq);
+CREATE TRIGGER document_came AFTER INSERT ON documents WHEN NEW.status = 1 BEGIN
+  INSERT INTO document_changes (store_id, file_id) VALUES (NEW.store_id, NEW.file_id);
+END;
+CREATE TRIGGER document_changed AFTER UPDATE OF status, attributes, first_chunk, chunk_count, embedded ON documents
+WHEN NEW.status = 1 OR OLD.status = 1 BEGIN
+  INSERT INTO document_changes (store_id, file_id) VALUES (NEW.store_id, NEW.file_id);
+END;
+CREATE TRIGGER document_left AFTER DELETE ON documents WHEN OLD.status = 1 BEGIN
+  INSERT INTO document_changes (store_id, file_id) VALUES (OLD.store_id, OLD.file_id);
+END;
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 Result<std::int64_t> version_of(Connection& connection) {
   RAGTIME_TRY(const auto version, connection.integer("PRAGMA user_version"));

@@ -29,18 +29,6 @@ ChunkRecord read_chunk(Columns& columns) {
   return record;
 }
 
-Result<DocumentChunks> read_document_chunks(const Statement& row) {
-  Columns columns(row);
-  DocumentChunks document;
-  document.file_id = columns.text();
-  document.filename = columns.text();
-  RAGTIME_TRY(document.attributes, decode_attributes(columns.text()));
-  document.chunks.first = columns.integer();
-  document.chunks.last = document.chunks.first + columns.integer() - 1;
-  document.embedded = columns.integer() != 0;
-  return document;
-}
-
 struct DocumentKey {
   std::int64_t store = 0;
   std::int64_t document = 0;
@@ -182,26 +170,6 @@ Result<void> SqliteDatabase::scan_chunks(
     std::string_view store_id, const ChunkRange& range,
     const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) {
   return read([&](Connection& connection) { return ChunkScan(connection, store_id, range).run(visit); });
-}
-
-Result<std::vector<DocumentChunks>> SqliteDatabase::list_document_chunks(std::string_view store_id) {
-  return read([&](Connection& connection) -> Result<std::vector<DocumentChunks>> {
-    Statement statement(connection,
-                        "SELECT d.file_id, f.filename, d.attributes, d.first_chunk, d.chunk_count, d.embedded"
-                        " FROM documents d CROSS JOIN files f ON f.id = d.file_id"
-                        " WHERE d.store_id = ? AND d.status = 1 AND d.chunk_count > 0");
-    RAGTIME_TRY(auto documents, read_all(statement.bind(store_id), read_document_chunks));
-    const auto earlier = [](const auto& a, const auto& b) { return a.chunks.first < b.chunks.first; };
-    std::sort(documents.begin(), documents.end(), earlier);
-    return documents;
-  });
-}
-
-Result<std::int64_t> SqliteDatabase::newest_chunk_id() {
-  return read([&](Connection& connection) -> Result<std::int64_t> {
-    RAGTIME_TRY(const auto id, connection.integer("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'"));
-    return id.value_or(0);
-  });
 }
 
 Result<std::vector<ChunkRecord>> SqliteDatabase::get_chunks(const std::vector<std::int64_t>& ids) {

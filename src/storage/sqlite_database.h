@@ -73,6 +73,9 @@ class SqliteDatabase final : public Database {
       std::string_view store_id, const ChunkRange& range,
       const std::function<Result<void>(const ChunkRecord&, const DocumentRecord&)>& visit) override;
   Result<std::vector<DocumentChunks>> list_document_chunks(std::string_view store_id) override;
+  Result<std::int64_t> newest_document_change() override;
+  Result<std::optional<DocumentChanges>> document_changes(std::string_view store_id, std::int64_t since) override;
+  Result<void> forget_document_changes(std::string_view store_id, std::int64_t until) override;
   Result<std::int64_t> newest_chunk_id() override;
   Result<std::vector<ChunkRecord>> get_chunks(const std::vector<std::int64_t>& ids) override;
 

@@ -119,8 +119,9 @@ Result<void> SqliteDatabase::set_store_embedding(std::string_view store_id, std:
 }
 
 Result<void> SqliteDatabase::delete_store(std::string_view tenant, std::string_view id) {
-  return write([&](Connection& connection) {
-    return change_one(connection, no_store(id), "DELETE FROM stores WHERE id = ? AND tenant = ?", id, tenant);
+  return write([&](Connection& connection) -> Result<void> {
+    RAGTIME_TRY_DONE(change_one(connection, no_store(id), "DELETE FROM stores WHERE id = ? AND tenant = ?", id, tenant));
+    return connection.execute("DELETE FROM document_changes WHERE store_id = ?", id);
   });
 }
 

@@ -203,6 +203,9 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
   }
   ASSERT_TRUE(connect()
                   ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals;"
+                                   "DROP TRIGGER document_came; DROP TRIGGER document_changed;"
+                                   "DROP TRIGGER document_left; DROP TABLE document_changes;"
+                                   "ALTER TABLE stores DROP COLUMN changes_from;"
                                    "ALTER TABLE documents DROP COLUMN first_chunk;"
                                    "ALTER TABLE documents DROP COLUMN embedded;"
                                    "ALTER TABLE stores DROP COLUMN bm25_k1;"
@@ -222,6 +225,9 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
   EXPECT_EQ(documents[0].chunks.first, 1);
   EXPECT_EQ(documents[0].chunks.last, 3);
   EXPECT_TRUE(documents[0].embedded);
+  EXPECT_TRUE((*database)->document_changes("vs_1", 0).value()->present.empty());
+  ASSERT_TRUE((*database)->delete_document("vs_1", "file-1").has_value());
+  EXPECT_EQ((*database)->document_changes("vs_1", 0).value()->absent, std::vector<std::string>{"file-1"});
   EmbeddingUse use;
   use.fresh = {{"key", {1, 2}}};
   EXPECT_TRUE((*database)->remember_embeddings(use).has_value());
