@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <charconv>
+#include <cstring>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
@@ -11,26 +13,47 @@ namespace {
 constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kAnswerTokens = 256;  // When the request does not say.
 
-// What follows `"name":`, or nothing. A quote behind a backslash belongs to a text that merely speaks of the field.
-std::string_view field_value(std::string_view json, std::string_view quoted_name) {
-  for (std::size_t at = json.find(quoted_name); at != std::string_view::npos; at = json.find(quoted_name, at + 1)) {
+// As string_view::find(), at the speed of the C library: bodies may be long and full of quotes.
+std::size_t find_text(std::string_view text, std::string_view what, std::size_t from) {
+  if (from >= text.size()) return std::string_view::npos;
+  const void* found = ::memmem(text.data() + from, text.size() - from, what.data(), what.size());
+  return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
+}
+
+// The value behind a name that ends at `end`; empty when no colon follows.
+std::string_view value_after(std::string_view json, std::size_t end) {
+  std::size_t next = json.find_first_not_of(" \t\r\n", end);
+  if (next == std::string_view::npos || json[next] != ':') return {};
+  next = json.find_first_not_of(" \t\r\n", next + 1);
+  return next == std::string_view::npos ? std::string_view() : json.substr(next);
+}
+
+// The first value of a field whose name is one of `names`, all of which begin with `beginning`. A quote behind a
+// backslash belongs to a text that merely speaks of the field.
+std::string_view field_value(std::string_view json, std::string_view beginning,
+                             std::initializer_list<std::string_view> names) {
+  for (std::size_t at = find_text(json, beginning, 0); at != std::string_view::npos;
+       at = find_text(json, beginning, at + 1)) {
     if (at > 0 && json[at - 1] == '\\') continue;
-    std::size_t next = json.find_first_not_of(" \t\r\n", at + quoted_name.size());
-    if (next == std::string_view::npos || json[next] != ':') continue;
-    next = json.find_first_not_of(" \t\r\n", next + 1);
-    if (next != std::string_view::npos) return json.substr(next);
+    for (const std::string_view name : names) {
+      if (!json.substr(at).starts_with(name)) continue;
+      const std::string_view value = value_after(json, at + name.size());
+      if (!value.empty()) return value;
+    }
   }
   return {};
 }
 
 std::int64_t answer_tokens(std::string_view json) {
-  for (const std::string_view name : {"\"max_completion_tokens\"", "\"max_tokens\"", "\"max_output_tokens\""}) {
-    const std::string_view value = field_value(json, name);
-    std::int64_t tokens = 0;
-    const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), tokens);
-    if (status == std::errc() && tokens > 0) return tokens;
-  }
-  return kAnswerTokens;
+  const std::string_view value = field_value(
+      json, "\"max_", {"\"max_completion_tokens\"", "\"max_tokens\"", "\"max_output_tokens\""});
+  std::int64_t tokens = 0;
+  const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), tokens);
+  return status == std::errc() && tokens > 0 ? tokens : kAnswerTokens;
+}
+
+bool asks_for_stream(std::string_view json) {
+  return field_value(json, "\"stream\"", {"\"stream\""}).starts_with("true");
 }
 
 const RequestAccount* account_of(const http::Request& request) {
@@ -70,7 +93,7 @@ llm::Priority allowed_priority(const http::Request& request, const Caller& calle
 
 Need estimate_need(std::string_view body, TokenUse use) {
   Need need;
-  need.stream = use == TokenUse::prompt_and_answer && field_value(body, "\"stream\"").starts_with("true");
+  need.stream = use == TokenUse::prompt_and_answer && asks_for_stream(body);
   if (use != TokenUse::none) need.tokens = static_cast<std::int64_t>(body.size()) / kBytesPerToken;
   if (use == TokenUse::prompt_and_answer) need.tokens += answer_tokens(body);
   return need;
