@@ -1,15 +1,18 @@
 #include "load/upstream_session.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "load/model_tasks.h"
 #include "load/reply_builder.h"
@@ -23,6 +26,7 @@ constexpr std::size_t kReadBytes = 64u << 10;
 constexpr std::size_t kHeaderBytesMax = 64u << 10;
 constexpr std::size_t kPipelinedBytesMax = 64u << 10;
 constexpr std::chrono::minutes kWriteTimeout{10};
+constexpr std::size_t kPiecesMax = 32;  // In one write.
 constexpr std::string_view kJson = "application/json";
 
 std::string_view without_query(std::string_view target) {
@@ -269,21 +273,30 @@ Task<bool> UpstreamSession::run_script(const ScriptSpec& spec, const UpstreamReq
   co_return played.end == End::completed && reply.keep_alive;
 }
 
-Task<bool> UpstreamSession::pause_until(steady_clock::time_point due) {
-  if (due <= steady_clock::now()) co_return !gone_;
-  watch();
-  while (!gone_ && steady_clock::now() < due) {
-    timer_.expires_at(due);
-    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+std::size_t UpstreamSession::send_now(const Reply& reply, std::size_t first, std::size_t end) {
+  std::array<iovec, kPiecesMax> pieces;
+  std::size_t count = 0;
+  for (std::size_t i = first; i < end && count < pieces.size(); ++i, ++count) {
+    pieces[count] = {const_cast<char*>(reply.steps[i].bytes.data()), reply.steps[i].bytes.size()};
   }
-  co_return !gone_;
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = count;
+  const auto sent = ::sendmsg(handle_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
 }
 
-Task<bool> UpstreamSession::send_run(const Reply& reply, std::size_t first, std::size_t end) {
+Task<bool> UpstreamSession::send_rest(const Reply& reply, std::size_t first, std::size_t end, std::size_t sent) {
   std::vector<asio::const_buffer> pieces;
-  for (std::size_t i = first; i < end; ++i) pieces.emplace_back(reply.steps[i].bytes.data(), reply.steps[i].bytes.size());
-  const bool sent = co_await wire_.write(std::move(pieces), kWriteTimeout);
-  co_return sent && !gone_;
+  for (std::size_t i = first; i < end; ++i) {
+    const auto& bytes = reply.steps[i].bytes;
+    const std::size_t skipped = std::min(sent, bytes.size());
+    sent -= skipped;
+    if (skipped < bytes.size()) pieces.emplace_back(bytes.data() + skipped, bytes.size() - skipped);
+  }
+  if (pieces.empty()) co_await asio::post(upstream_.loop, asio::use_awaitable);
+  const bool done = co_await wire_.write(std::move(pieces), kWriteTimeout);
+  co_return done && !gone_;
 }
 
 void UpstreamSession::end_connection(const Step& step) {
@@ -296,6 +309,26 @@ void UpstreamSession::end_connection(const Step& step) {
   wire_.close();
 }
 
+steady_clock::time_point UpstreamSession::due_time(const Step& step, steady_clock::time_point last) {
+  if (step.kind == Step::Kind::hold) return steady_clock::time_point::max();
+  auto wait = upstream_.engine.delay(step.pace, work_);
+  if (step.kind != Step::Kind::stop_listening) wait += step.wait;
+  return wait.count() > 0 ? std::max(last + wait, steady_clock::now()) : last;
+}
+
+// The end of the run of sends that nothing separates from step `first`.
+std::size_t UpstreamSession::run_end(const Reply& reply, std::size_t first) const {
+  std::size_t end = first + 1;
+  while (end < reply.steps.size() && end != reply.repeat_from) {
+    const Step& step = reply.steps[end];
+    const bool joins = step.kind == Step::Kind::send && !step.apart && step.wait.count() == 0;
+    if (!joins || upstream_.engine.paces(step.pace)) break;
+    ++end;
+  }
+  return end;
+}
+
+// Waits and writes are spelled out here, without coroutines of their own: this is the hot path of benchmarks.
 Task<UpstreamSession::Played> UpstreamSession::play(const Reply& reply) {
   using End = UpstreamRecord::End;
   Played out;
@@ -308,33 +341,32 @@ Task<UpstreamSession::Played> UpstreamSession::play(const Reply& reply) {
     }
     const Step& step = reply.steps[i];
     out.phase = step.phase;
-    const auto wait = upstream_.engine.delay(step.pace, work_) +
-                      (step.kind == Step::Kind::stop_listening ? std::chrono::microseconds(0) : step.wait);
-    if (wait.count() > 0) due = std::max(due + wait, steady_clock::now());
-    if (step.kind == Step::Kind::hold) due = steady_clock::time_point::max();
-    const bool still_there = co_await pause_until(due);
-    if (!still_there) {
-      out.end = End::aborted;
-      co_return out;
+    due = due_time(step, due);
+    if (due > steady_clock::now()) watch();
+    while (!gone_ && due > steady_clock::now()) {
+      timer_.expires_at(due);
+      co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
-    if (step.kind != Step::Kind::send) {
+    if (!gone_ && step.kind != Step::Kind::send) {
       end_connection(step);
       out.end = End::faulted;
       co_return out;
     }
-    std::size_t end = i + 1;
-    while (end < reply.steps.size() && end != reply.repeat_from && reply.steps[end].kind == Step::Kind::send &&
-           !reply.steps[end].apart && reply.steps[end].wait.count() == 0 &&
-           !upstream_.engine.paces(reply.steps[end].pace)) {
-      ++end;
+    const std::size_t end = run_end(reply, i);
+    std::size_t bytes = 0;
+    for (std::size_t k = i; k < end; ++k) bytes += reply.steps[k].bytes.size();
+    bool sent = !gone_;
+    if (sent) {
+      const std::size_t at_once = send_now(reply, i, end);
+      // Also when all fits: a script that repeats without a pause must let the loop turn.
+      if (at_once < bytes || reply.repeat_from < reply.steps.size()) sent = co_await send_rest(reply, i, end, at_once);
     }
-    const bool sent = co_await send_run(reply, i, end);
-    out.steps += end - i;
-    out.tokens += end - i;
     if (!sent) {
       out.end = End::aborted;
       co_return out;
     }
+    out.steps += end - i;
+    out.tokens += end - i;
     i = end;
     out.phase = Phase::done;
   }

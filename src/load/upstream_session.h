@@ -43,9 +43,13 @@ class UpstreamSession {
   std::pair<int, std::string> local_route(const http::RequestHead& head, const std::string& body);
 
   Task<bool> wait_for_engine();
-  Task<bool> pause_until(std::chrono::steady_clock::time_point due);  // False when the client has left.
   Task<Played> play(const Reply& reply);
-  Task<bool> send_run(const Reply& reply, std::size_t first, std::size_t end);
+  std::chrono::steady_clock::time_point due_time(const Step& step, std::chrono::steady_clock::time_point last);
+  std::size_t run_end(const Reply& reply, std::size_t first) const;
+  // What the socket takes without waiting, in bytes.
+  std::size_t send_now(const Reply& reply, std::size_t first, std::size_t end);
+  // What is left of the steps after `sent` bytes. False when the client has left.
+  Task<bool> send_rest(const Reply& reply, std::size_t first, std::size_t end, std::size_t sent);
   void end_connection(const Step& step);
   void watch();
 

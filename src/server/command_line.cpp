@@ -36,6 +36,7 @@ struct Parsed {
   AskOptions ask;
   SearchOptions search;
   EvalOptions eval;
+  BenchOptions bench;
   BenchUpstreamOptions bench_upstream;
   ModelOptions model;
   KeyOptions key;
@@ -196,9 +197,67 @@ void add_bench_upstream(CLI::App& bench, Parsed& parsed) {
       "  ragtime bench upstream --script flap@up_ms=3000,down_ms=1000");
 }
 
+void add_load_options(CLI::App* bench, BenchOptions& options) {
+  bench->add_option("--model", options.models, "The model to ask for; once for all URLs, or once for each")
+      ->allow_extra_args(false);
+  bench->add_option("--name", options.names, "What reports call a URL; once for each")->allow_extra_args(false);
+  bench->add_option("--api-key", options.keys, "Bearer token (also OPENAI_API_KEY)")->allow_extra_args(false);
+  bench->add_option("--header", options.headers, "Further field, \"NAME: VALUE\"; may be repeated")->allow_extra_args(false);
+  bench->add_option("--operation", options.operation, "chat, completions, embeddings, rerank or search (default: chat)");
+  bench->add_option("--store", options.store, "Id of the vector store that --operation search asks");
+  bench->add_flag("--whole", options.whole, "Whole answers in place of streams");
+  bench->add_option("-c,--concurrency", options.concurrency, "Closed loop: requests at any time (default: 8)")
+      ->each([&options](const std::string&) { options.concurrency_given = true; })
+      ->check(CLI::Range(1, 100'000));
+  bench->add_option("--rate", options.rate, "Open loop: requests per second, whatever happens to earlier ones")
+      ->check(CLI::PositiveNumber);
+  bench->add_flag("--constant", options.constant, "Even gaps in the open loop (default: a Poisson process)");
+  bench->add_option("--duration", options.duration, "Seconds of each round (default: 10)")->check(CLI::PositiveNumber);
+  bench->add_option("--requests", options.requests, "Requests of each round, in place of --duration");
+  bench->add_option("--rounds", options.rounds, "Rounds, the URLs in turn (default: 1; 3 for several URLs)")
+      ->check(CLI::Range(1, 1000));
+  bench->add_option("--warm-up", options.warm_up, "Seconds that are not counted (default: 1)")->check(CLI::NonNegativeNumber);
+  bench->add_option("--ramp", options.ramp, "Seconds over which the closed loop starts (default: 0)")
+      ->check(CLI::NonNegativeNumber);
+  bench->add_option("--timeout", options.timeout, "Seconds that a request may take (default: 120)")
+      ->check(CLI::PositiveNumber);
+  bench->add_option("--prompts", options.prompts, "File of prompts: lines of text, or of JSON with \"prompt\" or \"messages\"");
+  bench->add_option("--prompt-tokens", options.prompt_tokens, "Size of synthetic prompts (default: 64)")
+      ->check(CLI::Range(1, 1'000'000));
+  bench->add_option("--shared-prefix", options.shared_prefix, "Tokens at which synthetic prompts begin alike (default: 0)");
+  bench->add_option("--answer-tokens", options.answer_tokens, "max_tokens of a request; 0 sends none (default: 128)");
+  bench->add_option("--extra", options.extra, "JSON object with further members of every request");
+  bench->add_flag("--no-usage", options.no_usage, "Do not ask streams for their token counts");
+  bench->add_option("--slo", options.slo, "Limits in ms that count as good: ttft=1000,tpot=50,e2e=20000");
+  bench->add_option("--reference", options.reference, "File with the text that every answer must be");
+  bench->add_flag("--fresh-connections", options.fresh_connections, "A new connection for every request");
+  bench->add_option("--seed", options.seed, "Of prompts and arrivals (default: 1)");
+  bench->add_option("--json", options.json_file, "Write all figures into this file");
+  bench->add_option("--html", options.html_file, "Write a page with tables and charts into this file");
+  bench->add_flag("-q,--quiet", options.quiet, "No progress");
+}
+
 void add_bench(CLI::App& app, Parsed& parsed) {
-  CLI::App* bench = app.add_subcommand("bench", "Load on model servers, and servers to try it on");
-  bench->require_subcommand(1);
+  auto& options = parsed.bench;
+  CLI::App* bench = app.add_subcommand("bench", "Put load on model servers, and compare them");
+  bench->callback([&parsed, bench] {
+    if (!bench->get_subcommands().empty()) return;
+    parsed.command = [&parsed](Invocation& invocation) { return bench_command(parsed.bench, invocation); };
+  });
+  bench->add_option("URL", options.urls, "Base URLs of OpenAI-compatible servers");
+  add_load_options(bench, options);
+  bench->footer(
+      "\nOne URL is measured, several are compared, in rounds that take turns. Streams that end without finish_reason and\n"
+      "error events count as failures. docs/bench.md defines every figure.\n\n"
+      "Examples:\n  ragtime bench http://127.0.0.1:8000/v1 --model qwen -c 16 --duration 30\n"
+      "  ragtime bench http://gpu1:8000/v1 --rate 20 --slo ttft=1000,tpot=50 --html report.html\n"
+      "  ragtime bench http://a:8000/v1 http://b:9000/v1 --name vLLM --name Transformers --json both.json");
+  CLI::App* compare = add_command(*bench, parsed, "compare", "Two reports or two servers beside each other",
+                                  [&options](Invocation& invocation) { return bench_compare_command(options, invocation); });
+  compare->add_option("A_B", options.urls, "Two files of --json, or two URLs")->required()->expected(2);
+  add_load_options(compare, options);
+  compare->footer("\nExamples:\n  ragtime bench compare before.json after.json\n"
+                  "  ragtime bench compare http://transformers:8000/v1 http://vllm:8000/v1 --model qwen --rounds 5");
   add_bench_upstream(*bench, parsed);
 }
 
@@ -223,6 +282,18 @@ void add_all(CLI::App& app, Parsed& parsed) {
   add_json(add_command(app, parsed, "version", "What this program was built from", version_command), parsed);
 }
 
+// The command line as text, for reports; what follows --api-key or could hold one is left out.
+std::string command_text(int argc, char** argv) {
+  std::string out = "ragtime";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool secret = i > 1 && (std::strcmp(argv[i - 1], "--api-key") == 0 || std::strcmp(argv[i - 1], "--header") == 0);
+    const bool plain = word.find_first_of(" '\"\\$*?;&|<>(){}") == std::string::npos && !word.empty();
+    out += " " + (secret ? "…" : plain ? word.starts_with("--api-key=") ? "--api-key=…" : word : "'" + word + "'");
+  }
+  return out;
+}
+
 int run(const Parsed& parsed) {
   const Environment environment = process_environment();
   Terminal out(stdout, environment);
@@ -244,6 +315,7 @@ int run_command_line(int argc, char** argv) {
     Parsed parsed;
     CLI::App app("Ragtime: answers from your documents, with citations that were checked.", "ragtime");
     add_all(app, parsed);
+    parsed.bench.command = command_text(argc, argv);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

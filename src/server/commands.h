@@ -55,6 +55,41 @@ struct EvalOptions {
   std::string runs_folder;  // The same.
 };
 
+struct BenchOptions {
+  std::vector<std::string> urls;    // For compare also files.
+  std::vector<std::string> models;  // One for all, or one for each URL; none: "default".
+  std::vector<std::string> names;
+  std::vector<std::string> keys;
+  std::vector<std::string> headers;  // "NAME: VALUE".
+  std::string operation = "chat";
+  std::string store;
+  bool whole = false;  // No streams.
+  bool no_usage = false;
+  std::size_t concurrency = 8;
+  bool concurrency_given = false;
+  double rate = 0;
+  bool constant = false;
+  double duration = 10;  // Seconds, as the others.
+  double warm_up = 1;
+  double ramp = 0;
+  double timeout = 120;
+  std::size_t requests = 0;
+  std::size_t rounds = 0;  // 0: one for one URL, three for several.
+  std::string prompts;
+  std::size_t prompt_tokens = 64;
+  std::size_t shared_prefix = 0;
+  std::size_t answer_tokens = 128;
+  std::string extra;
+  std::string slo;
+  std::string reference;
+  bool fresh_connections = false;
+  std::uint64_t seed = 1;
+  std::string json_file;
+  std::string html_file;
+  bool quiet = false;
+  std::string command;  // As it was called, without keys.
+};
+
 struct BenchUpstreamOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;
@@ -92,6 +127,8 @@ int ingest_command(const IngestOptions& options, Invocation& invocation);
 int ask_command(const AskOptions& options, Invocation& invocation);
 int search_command(const SearchOptions& options, Invocation& invocation);
 int eval_command(const EvalOptions& options, Invocation& invocation);
+int bench_command(const BenchOptions& options, Invocation& invocation);
+int bench_compare_command(const BenchOptions& options, Invocation& invocation);
 int bench_upstream_command(const BenchUpstreamOptions& options, Invocation& invocation);
 int model_list_command(Invocation& invocation);
 int model_add_command(const ModelOptions& options, Invocation& invocation);
