@@ -327,8 +327,9 @@ std::string decode_json_string(std::string_view raw) {
 }
 
 bool json_string_is(std::string_view raw, std::string_view text) {
-  if (raw.find('\\') == std::string_view::npos) return raw == text;
-  return decode_json_string(raw) == text;
+  // Escapes only make a string longer.
+  if (raw.size() <= text.size()) return raw == text;
+  return raw.find('\\') != std::string_view::npos && decode_json_string(raw) == text;
 }
 
 std::string encode_json_string(std::string_view text) {

@@ -126,11 +126,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def stream_error_event(self, model):
         self.event(chunk(model, {"role": "assistant", "content": "The idle"}))
+        time.sleep(0.1)  # What arrives with the first words can still be replaced.
         self.event({"error": {"message": "the engine died", "code": 500}})
         self.done()
 
     def stream_garbage(self, model):
         self.event(chunk(model, {"role": "assistant", "content": "The idle"}))
+        time.sleep(0.1)
         self.event(b"{this is not json")
         self.done()
 
