@@ -55,7 +55,9 @@ class Bm25s:
     def __init__(self, lines):
         import bm25s
         self.retriever = bm25s.BM25(method="lucene", k1=1.2, b=0.75, backend="numba")
-        self.retriever.index([line.split() for line in lines], show_progress=False)
+        numbers = {}  # One object a term, as a list of the terms themselves would take 60 bytes each.
+        ids = [[numbers.setdefault(term, len(numbers)) for term in line.split()] for line in lines]
+        self.retriever.index((ids, numbers), show_progress=False)
 
     def prepare(self, terms):
         return terms

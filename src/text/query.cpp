@@ -58,6 +58,25 @@ std::vector<std::string_view> quoted_parts(std::string_view text) {
   return parts;
 }
 
+// A Chinese word of two characters is three terms, so that beside it a word or number of letters counts three times.
+constexpr std::size_t kLetterWeight = 3;
+
+bool is_chinese(std::string_view term) {
+  std::size_t at = 0;
+  return !term.empty() && is_cjk(next_code_point(term, at));
+}
+
+std::vector<std::string> query_terms(std::string_view text) {
+  std::vector<std::string> terms = index_terms(text);
+  if (std::none_of(terms.begin(), terms.end(), is_chinese)) return terms;
+  const std::size_t count = terms.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (is_chinese(terms[i])) continue;
+    for (std::size_t more = 1; more < kLetterWeight; ++more) terms.push_back(terms[i]);
+  }
+  return terms;
+}
+
 }  // namespace
 
 UserWords::UserWords(std::string_view lines) {
@@ -104,7 +123,7 @@ SearchTerms parse_query(std::string_view utf8, const UserWords& words) {
     if (auto terms = phrase_terms(part); !terms.empty()) query.phrases.push_back(std::move(terms));
   }
   replace_all(text, "\"", " ");
-  query.terms = index_terms(text);
+  query.terms = query_terms(text);
   for (const std::string& word : words.find_in(text)) {
     if (auto terms = phrase_terms(word); terms.size() > 1) query.words.push_back(std::move(terms));
   }

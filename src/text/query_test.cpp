@@ -1,5 +1,7 @@
 #include "text/query.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "text/analyzer.h"
@@ -17,6 +19,18 @@ TEST(Query, PlainTextGivesTerms) {
   EXPECT_THAT(query.phrases, IsEmpty());
   EXPECT_THAT(query.words, IsEmpty());
   EXPECT_THAT(parse_query("").terms, IsEmpty());
+}
+
+TEST(Query, LettersBesideChineseCountThreeTimes) {
+  const auto times = [](const SearchTerms& query, const std::string& term) {
+    return std::count(query.terms.begin(), query.terms.end(), term);
+  };
+  const auto query = parse_query("用 GPU 加速 2018 GPU");
+  EXPECT_EQ(times(query, "gpu"), 6);
+  EXPECT_EQ(times(query, "2018"), 3);
+  EXPECT_EQ(times(query, "加速"), 1);
+  EXPECT_EQ(times(query, "用"), std::ranges::count(index_terms("用 GPU 加速 2018 GPU"), "用"));
+  EXPECT_EQ(times(parse_query("GPU speed"), "gpu"), 1);
 }
 
 TEST(Query, QuotesGivePhrases) {
