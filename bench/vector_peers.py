@@ -21,7 +21,7 @@ import numpy as np
 class Hnswlib:
     """M 16 and ef_construction 200, as its documents recommend."""
 
-    settings = [10, 20, 30, 45, 60, 90, 120, 180, 250, 350, 500, 800]
+    settings = [10, 12, 14, 17, 20, 25, 30, 37, 45, 60, 90, 120, 180, 250, 350, 500, 800]
     filtered = True
 
     def __init__(self, vectors):

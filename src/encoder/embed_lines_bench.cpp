@@ -1,6 +1,6 @@
 // Embeds lines of text, for benchmarks of vector search.
 //
-// usage: embed_lines MODEL_DIRECTORY THREADS <lines >vectors.f32
+// usage: embed_lines MODEL_DIRECTORY THREADS [PRECISION] <lines >vectors.f32
 // Writes normalised vectors as little-endian floats, one row for each line, as they are computed.
 #include <cstdio>
 #include <cstdlib>
@@ -28,9 +28,9 @@ bool embed(Embedder& embedder, std::vector<std::string> texts) {
          embeddings->values.size();
 }
 
-int run(const char* directory, std::size_t threads) {
+int run(const char* directory, std::size_t threads, Precision precision) {
   async::ThreadPool pool({.name = "embed", .threads = threads});
-  const auto embedder = open_embedder(directory, "bench", pool);
+  const auto embedder = open_embedder(directory, "bench", pool, {.precision = precision});
   if (!embedder) {
     std::fprintf(stderr, "%s\n", embedder.error().message.c_str());
     return 1;
@@ -47,9 +47,10 @@ int run(const char* directory, std::size_t threads) {
 }  // namespace ragtime::encoder
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: embed_lines MODEL_DIRECTORY THREADS <lines >vectors.f32\n");
+  const auto precision = ragtime::encoder::parse_precision(argc == 4 ? argv[3] : "auto");
+  if (argc < 3 || argc > 4 || !precision) {
+    std::fprintf(stderr, "usage: embed_lines MODEL_DIRECTORY THREADS [PRECISION] <lines >vectors.f32\n");
     return 2;
   }
-  return ragtime::encoder::run(argv[1], std::strtoul(argv[2], nullptr, 10));
+  return ragtime::encoder::run(argv[1], std::strtoul(argv[2], nullptr, 10), *precision);
 }

@@ -17,46 +17,59 @@ constexpr std::size_t kRowsAtOnce = 256;
 constexpr std::size_t kVectorsLeast = 2 * kWanted;
 constexpr std::size_t kDrawsMost = 20 * kQueries;
 constexpr double kStandardErrors = 2;
-constexpr double kEffortStep = 1.4;
+constexpr double kEffortStep = 1.2;
 constexpr double kRecallEnough = 0.995;
-// So many efforts in a row that gain nothing end the search.
+// So many efforts in a row that gain nothing end the search, but not before this recall: a kind that looks at some
+// vectors at any effort gains nothing at first.
 constexpr std::size_t kVainMost = 3;
+constexpr double kVainRecall = 0.98;
+// How far samples are moved, in distances between two vectors drawn at random.
+constexpr float kMoved = 0.3f;
 
 struct Sample {
-  ChunkId id = 0;
-  std::vector<float> vector{};
+  std::vector<float> origin{};  // The vector itself,
+  std::vector<float> vector{};  // and moved.
   std::unordered_set<ChunkId> neighbours{};
 };
+
+// Moves a vector by the difference of two others, in the directions in which vectors differ: a graph's links lead from
+// one of its own to all its neighbours, which no question from outside enjoys. Keeps its length.
+std::vector<float> moved_by(std::span<const float> vector, std::span<const float> from, std::span<const float> to) {
+  std::vector<float> moved(vector.size());
+  double before2 = 0, after2 = 0;
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    moved[i] = vector[i] + kMoved * (to[i] - from[i]);
+    before2 += static_cast<double>(vector[i]) * vector[i];
+    after2 += static_cast<double>(moved[i]) * moved[i];
+  }
+  const auto scale = static_cast<float>(after2 > 0 ? std::sqrt(before2 / after2) : 0);
+  for (float& value : moved) value *= scale;
+  return moved;
+}
 
 // Different vectors and none that is zero, as far as there are such: those find their like at any effort.
 std::vector<Sample> sample_rows(const VectorRows& rows, std::uint64_t seed) {
   std::mt19937_64 random(seed);
+  const auto draw_row = [&](std::span<float> row) { rows.read(random() % rows.ids().size(), row); };
   std::vector<Sample> samples;
-  std::vector<float> row(rows.dimensions());
+  std::vector<float> row(rows.dimensions()), from(rows.dimensions()), to(rows.dimensions());
   for (std::size_t draw = 0; samples.size() < kQueries && draw < kDrawsMost; ++draw) {
-    const std::size_t at = random() % rows.ids().size();
-    rows.read(at, row);
+    draw_row(row);
     const bool is_zero = std::all_of(row.begin(), row.end(), [](float value) { return value == 0; });
-    const bool is_new = std::none_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.vector == row; });
-    if (!is_zero && is_new) samples.push_back({rows.ids()[at], row});
+    const bool is_new = std::none_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.origin == row; });
+    if (is_zero || !is_new) continue;
+    draw_row(from);
+    draw_row(to);
+    samples.push_back({row, moved_by(row, from, to)});
   }
   return samples;
-}
-
-// The best of others than the sample itself.
-std::vector<ChunkId> neighbours_of(const Sample& sample, TopK best) {
-  std::vector<ChunkId> ids;
-  for (const Hit& hit : std::move(best).take_sorted()) {
-    if (hit.id != sample.id && ids.size() < kWanted) ids.push_back(hit.id);
-  }
-  return ids;
 }
 
 std::vector<Sample> make_samples(const VectorRows& rows, std::uint64_t seed) {
   const std::size_t dimensions = rows.dimensions();
   const auto ids = rows.ids();
   auto samples = sample_rows(rows, seed);
-  std::vector<TopK> best(samples.size(), TopK(kWanted + 1));
+  std::vector<TopK> best(samples.size(), TopK(kWanted));
   std::vector<float> values(kRowsAtOnce * dimensions);
   std::array<float, kRowsAtOnce> scores;
   for (std::size_t first = 0; first < ids.size() && !samples.empty(); first += kRowsAtOnce) {
@@ -68,8 +81,7 @@ std::vector<Sample> make_samples(const VectorRows& rows, std::uint64_t seed) {
     }
   }
   for (std::size_t q = 0; q < samples.size(); ++q) {
-    const auto neighbours = neighbours_of(samples[q], std::move(best[q]));
-    samples[q].neighbours.insert(neighbours.begin(), neighbours.end());
+    for (const Hit& hit : std::move(best[q]).take_sorted()) samples[q].neighbours.insert(hit.id);
   }
   return samples;
 }
@@ -78,9 +90,9 @@ double measure(const VectorSegment& segment, std::span<const Sample> samples, st
   const OrdinalFilter open(segment.ids(), nullptr, nullptr);
   std::size_t found = 0;
   for (const Sample& sample : samples) {
-    TopK best(kWanted + 1);
+    TopK best(kWanted);
     segment.search({.vector = sample.vector, .effort = effort, .filter = &open}, best);
-    for (const ChunkId id : neighbours_of(sample, std::move(best))) found += sample.neighbours.count(id);
+    for (const Hit& hit : std::move(best).take_sorted()) found += sample.neighbours.count(hit.id);
   }
   const auto trials = static_cast<double>(samples.size() * kWanted);
   const double recall = static_cast<double>(found) / trials;
@@ -101,7 +113,7 @@ std::vector<EffortPoint> calibrate(const VectorSegment& segment, const VectorRow
     const bool is_gain = points.empty() || recall > points.back().recall;
     if (is_gain) points.push_back({recall, effort});
     vain = is_gain ? 0 : vain + 1;
-    if (recall >= kRecallEnough || vain == kVainMost) break;
+    if (recall >= kRecallEnough || (vain >= kVainMost && points.back().recall >= kVainRecall)) break;
     effort = std::max(effort + 1, static_cast<std::size_t>(static_cast<double>(effort) * kEffortStep));
   }
   return points;

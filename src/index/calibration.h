@@ -1,8 +1,8 @@
 // Calibration: which effort reaches which recall, measured on a segment's own vectors.
 //
-// The neighbours of some of the vectors are searched for with rising effort and compared with those that exact search
-// finds among all rows. Recall is taken less its standard error: a promise rather than a
-// guess.
+// Some of the vectors, each moved in a direction in which two others differ, so that it is as unknown to the index as a
+// question is, are searched for with rising effort; what is found is compared with what exact search finds among all rows.
+// Recall is taken less twice its standard error: a promise rather than a guess.
 #pragma once
 
 #include <cstdint>

@@ -9,18 +9,22 @@
 namespace ragtime::index {
 namespace {
 
-// Finds the first `effort` of what exact search finds, the vector itself first.
+// Finds the first `effort` of what exact search finds; below an effort of `plateau` only the first five.
 class GradedSegment final : public VectorSegment {
  public:
-  GradedSegment(const TestVectors& vectors, std::vector<ChunkId> ids)
-      : VectorSegment(vectors.dimensions, std::move(ids)), vectors_(vectors) {}
+  GradedSegment(const TestVectors& vectors, std::vector<ChunkId> ids, std::size_t plateau = 0)
+      : VectorSegment(vectors.dimensions, std::move(ids)), vectors_(vectors), plateau_(plateau) {}
 
   VectorKind kind() const override { return VectorKind::ivf; }
   EffortRange effort_range() const override { return {1, 1000}; }
   void search(const SegmentQuery& query, TopK& best) const override {
     largest_effort_ = std::max(largest_effort_, query.effort);
+    for (std::size_t i = 0; i < vectors_.size(); ++i) {
+      asked_for_its_own_ |= std::equal(query.vector.begin(), query.vector.end(), vectors_[i].begin());
+    }
     const auto hits = exact_search(vectors_, query.vector, best.k());
-    for (std::size_t i = 0; i < std::min(hits.size(), query.effort); ++i) best.offer(hits[i]);
+    const std::size_t found = query.effort < plateau_ ? 5 : query.effort;
+    for (std::size_t i = 0; i < std::min(hits.size(), found); ++i) best.offer(hits[i]);
   }
   void scores(std::span<const float>, std::span<const std::uint32_t>, std::span<float>) const override {}
   void reconstruct(std::size_t, std::span<float>) const override {}
@@ -28,9 +32,12 @@ class GradedSegment final : public VectorSegment {
   void save(SnapshotWriter&, std::string_view) const override {}
 
   std::size_t largest_effort() const { return largest_effort_; }
+  bool asked_for_its_own() const { return asked_for_its_own_; }
 
  private:
   const TestVectors& vectors_;
+  std::size_t plateau_;
+  mutable bool asked_for_its_own_ = false;
   mutable std::size_t largest_effort_ = 0;
 };
 
@@ -42,17 +49,29 @@ TEST(Calibration, MeasuresRecallByEffortAndStopsWhenItIsWhole) {
   const auto points = calibrate(segment, MemoryRows(16, ids, vectors.values), 7);
   ASSERT_GE(points.size(), 5u);
   for (const EffortPoint& point : points) {
-    const double expected = std::min(1.0, static_cast<double>(point.effort - 1) / 10);
+    const double expected = std::min(1.0, static_cast<double>(point.effort) / 10);
     EXPECT_LE(point.recall, expected);
     EXPECT_NEAR(point.recall, expected, 0.05);
   }
   EXPECT_DOUBLE_EQ(points.back().recall, 1);
   EXPECT_LT(segment.largest_effort(), 20u);
+  EXPECT_FALSE(segment.asked_for_its_own());
 
   segment.set_profile({.efforts = points});
-  EXPECT_EQ(segment.effort_for(0.45), 9u);
-  EXPECT_EQ(segment.effort_for(0.01), 7u);
+  EXPECT_EQ(segment.effort_for(0.45), 8u);
+  EXPECT_EQ(segment.effort_for(0.01), 6u);
   EXPECT_EQ(segment.effort_for(1.0), points.back().effort);
+}
+
+TEST(Calibration, GoesOnWhereTheLeastEffortsGainNothing) {
+  const auto vectors = embedding_like(200, 16, 3);
+  std::vector<ChunkId> ids(200);
+  std::iota(ids.begin(), ids.end(), ChunkId{0});
+  const GradedSegment segment(vectors, ids, 40);
+  const auto points = calibrate(segment, MemoryRows(16, ids, vectors.values), 7);
+  ASSERT_EQ(points.size(), 2u);
+  EXPECT_GE(points.back().effort, 40u);
+  EXPECT_DOUBLE_EQ(points.back().recall, 1);
 }
 
 TEST(Calibration, NothingToMeasureForExactKindsAndTinySegments) {

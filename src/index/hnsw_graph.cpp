@@ -54,6 +54,11 @@ bool HnswNodes::is_equal(std::size_t a, std::size_t b) const {
          std::memcmp(low(a), low(b), half_) == 0;
 }
 
+BoundTerms bit_bound_terms(const QueryCode& query, std::size_t half, float deviations) {
+  const float most = query.bit_step * 15 * static_cast<float>(2 * half);
+  return {query.base, most, -2 * query.bit_step, deviations * kBitErrorOfScale * query.bit_deviation};
+}
+
 void Walk::run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
                std::span<const std::uint32_t> entries) {
   const Place place{nodes, layer, query};
@@ -97,10 +102,8 @@ void Walk::weed(const Place& place) {
   const std::size_t met = std::exchange(met_count_, 0);
   if (met == 0) return;
   const auto& [nodes, layer, query] = place;
-  const float slack = kBitDeviations * kBitErrorOfScale * query.bit_deviation;
-  const float most = query.bit_step * 15 * static_cast<float>(2 * nodes.half());
   best_vector_kernels().bit_bounds(codes_.data(), met, query.planes.data(), nodes.words(),
-                                   {query.base, most, -2 * query.bit_step, slack}, bounds_.data());
+                                   bit_bound_terms(query, nodes.half(), kBitDeviations), bounds_.data());
   const float floor = pool_.floor();
   std::size_t left = 0;
   for (std::size_t i = 0; i < met; ++i) {

@@ -112,6 +112,9 @@ struct HnswLevel {
   GraphLayer layer() const { return {links.data(), stride, ordinals.data(), ordinals.size()}; }
 };
 
+// For VectorKernels::bit_bounds over heads: upper bounds within so many deviations.
+BoundTerms bit_bound_terms(const QueryCode& query, std::size_t half, float deviations);
+
 // Best-first search of one level. A node is turned away by its 1-bit code if that leaves it little chance to be among
 // those kept; the others are ranked by their 4-bit codes. Kept between searches for its memory.
 class Walk {

@@ -1,6 +1,7 @@
 #include "index/hnsw_segment.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "base/check.h"
@@ -12,7 +13,10 @@ namespace {
 constexpr std::size_t kBuilt = 256;
 constexpr std::size_t kPrefetched = 6;
 // What expanding a node of the graph costs, in looks at one vector of a list: links and codes of its neighbours.
-constexpr double kExpansionCost = 8;
+constexpr double kExpansionCost = 20;
+constexpr std::size_t kListedAtOnce = 32;
+// Deviations of a 1-bit estimate within which a listed vector gets its score.
+constexpr float kListedDeviations = 3.0f;
 constexpr std::size_t kBreadthMost = 1 << 14;
 // Efforts are measured for so many results; more need more.
 constexpr std::size_t kCalibratedFor = 10;
@@ -111,12 +115,20 @@ std::vector<Hit> HnswSegment::search_graph(const QueryCode& code, std::size_t br
 
 void HnswSegment::search_listed(const QueryCode& code, const OrdinalFilter& filter, TopK& best) const {
   const auto ordinals = filter.list();
-  for (std::size_t i = 0; i < ordinals.size(); ++i) {
-    if (i + kPrefetched < ordinals.size()) {
-      nodes_.prefetch_high(ordinals[i + kPrefetched]);
-      nodes_.prefetch_low(ordinals[i + kPrefetched]);
+  const BoundTerms terms = bit_bound_terms(code, nodes_.half(), kListedDeviations);
+  std::array<const std::uint8_t*, kListedAtOnce> heads;
+  std::array<float, kListedAtOnce> bounds;
+  for (std::size_t first = 0; first < ordinals.size(); first += kListedAtOnce) {
+    const std::size_t count = std::min(kListedAtOnce, ordinals.size() - first);
+    for (std::size_t i = 0; i < count; ++i) heads[i] = nodes_.head(ordinals[first + i]);
+    for (std::size_t i = first + count; i < std::min(first + 2 * kListedAtOnce, ordinals.size()); ++i) {
+      nodes_.prefetch_head(ordinals[i]);
     }
-    best.offer({ids()[ordinals[i]], score(code, ordinals[i])});
+    best_vector_kernels().bit_bounds(heads.data(), count, code.planes.data(), nodes_.words(), terms, bounds.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t ordinal = ordinals[first + i];
+      if (bounds[i] >= best.floor()) best.offer({ids()[ordinal], score(code, ordinal)});
+    }
   }
 }
 

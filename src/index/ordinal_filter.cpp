@@ -29,6 +29,13 @@ std::vector<std::uint32_t> OrdinalFilter::list() const {
     for (std::size_t ordinal = 0; ordinal < ids_.size(); ++ordinal) keep_living(ordinal);
     return ordinals;
   }
+  if (is_dense()) {
+    for (const ChunkId id : selection_->ids()) {
+      if (id > ids_.back()) break;
+      if (id >= ids_.front()) keep_living(static_cast<std::size_t>(id - ids_.front()));
+    }
+    return ordinals;
+  }
   std::size_t at = 0;
   for (const ChunkId id : selection_->ids()) {
     at = gallop(ids_, at, id);
