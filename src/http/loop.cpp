@@ -9,12 +9,16 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "http/connection.h"
+
 namespace ragtime::http {
 namespace {
 
 // How often deadlines are looked at: often enough that a timeout is late by an eighth at most.
 std::chrono::milliseconds tick_for(const ServerConfig& config) {
-  const auto shortest = std::min({config.idle_timeout, config.header_timeout, config.write_timeout});
+  auto shortest = std::min({config.idle_timeout, config.header_timeout, config.write_timeout,
+                            config.websocket.ping_interval, config.websocket.close_timeout});
+  if (config.heartbeat_interval.count() > 0) shortest = std::min(shortest, config.heartbeat_interval);
   return std::clamp(shortest / 8, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
 }
 
@@ -41,6 +45,7 @@ Task<> Loop::live() {
     co_await tick_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto now = std::chrono::steady_clock::now();
     for (Session* session : sessions_) session->expire(now);
+    ConnectionPool::of(context_.get_executor()).sweep();
   }
   co_await tasks_.join();
 }

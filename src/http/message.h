@@ -50,6 +50,8 @@ class StreamWriter {
   virtual Task<Result<void>> write(std::string_view bytes) = 0;
 };
 
+class WebSocket;
+
 struct Request {
   std::string method;                         // Upper case.
   std::string path;                           // Percent-decoded, without the query.
@@ -70,6 +72,10 @@ struct Response {
   // When set, `body` is ignored: called once after the head was sent; the response ends when it returns.
   // The request's context outlives it.
   std::function<Task<>(StreamWriter&)> stream;
+  // When set, the request is answered with 101 and the connection is a WebSocket until this returns, closed with 1000
+  // then; a request that is no proper handshake is refused. See websocket.h.
+  std::function<Task<>(WebSocket&)> websocket;
+  std::string subprotocol;  // Of those that the client offered; empty: none.
 };
 
 }  // namespace ragtime::http

@@ -46,6 +46,7 @@ std::string format_reply_head(const Response& response, const ReplyFraming& fram
   if (framing.body == ReplyFraming::Body::sized)
     append_field(out, "Content-Length", std::to_string(framing.body_bytes));
   if (framing.body == ReplyFraming::Body::chunked) append_field(out, "Transfer-Encoding", "chunked");
+  if (framing.upgrade) append_field(out, "Connection", "Upgrade");
   if (!framing.keep_alive) append_field(out, "Connection", "close");
   if (framing.keep_alive && !framing.http_1_1) append_field(out, "Connection", "keep-alive");
   out.append("\r\n");

@@ -15,6 +15,7 @@ struct ReplyFraming {
   std::size_t body_bytes = 0;  // When sized.
   bool http_1_1 = true;
   bool keep_alive = true;
+  bool upgrade = false;  // To another protocol; keep_alive does not count.
 };
 
 // Framing fields of the response itself are left out: they are the server's. Line ends inside a value become spaces.

@@ -1,16 +1,16 @@
-// ResponseParser: one reply from the bytes of a connection. Sans I/O; wraps Beast's parser.
+// ResponseParser: one reply from the bytes of a connection. Sans I/O; strict framing (see framing.h).
 //
 // Thread safety: a parser belongs to one exchange.
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include "base/result.h"
+#include "http/framing.h"
 #include "http/message.h"
 
 namespace ragtime::http {
@@ -23,11 +23,10 @@ struct ResponseHead {
 class ResponseParser {
  public:
   // `to_head` is a reply to HEAD, whose length fields describe a body that does not come.
-  explicit ResponseParser(bool to_head);
-  ~ResponseParser();
+  explicit ResponseParser(bool to_head) : to_head_(to_head) {}
 
-  // Takes bytes of the head from the front of the buffer; the head once it is complete. Interim replies are skipped.
-  // Errors: unavailable for what is not HTTP.
+  // Takes the head from the front of the buffer once it is complete. Interim replies are skipped.
+  // Errors: unavailable for what is not HTTP, or may be read in more than one way.
   Result<std::optional<ResponseHead>> read_head(boost::beast::flat_buffer& buffer);
 
   // Takes bytes of the body from the front of the buffer and appends what they carry to `out`, at most `bytes_max`.
@@ -37,14 +36,21 @@ class ResponseParser {
   // The connection has ended. Errors: unavailable when that cut the reply.
   Result<void> end_of_stream();
 
-  bool body_done() const;
+  bool body_done() const { return head_done_ && (ended_ || body_.done()); }
   // Whether the connection may carry another exchange after this one.
-  bool keep_alive() const;
+  bool keep_alive() const { return keep_alive_; }
 
  private:
-  struct Impl;
+  Result<ResponseHead> parse(std::string_view head);
+  Result<void> start_body(const ResponseHead& head, bool http_1_1);
+
   const bool to_head_;
-  std::unique_ptr<Impl> impl_;
+  HeadScanner scanner_;
+  BodyDecoder body_;
+  int interim_replies_ = 0;
+  bool head_done_ = false;
+  bool keep_alive_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace ragtime::http

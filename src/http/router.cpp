@@ -83,11 +83,24 @@ void Router::add(Route route) {
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     RAGTIME_CHECK(routes_[i].method != route.method || patterns_[i] != pattern);
   }
+  const bool literal =
+      std::ranges::all_of(pattern, [](const Part& part) { return part.kind == Part::Kind::literal; });
+  if (literal) literal_[route.pattern].push_back(routes_.size());
   routes_.push_back(std::move(route));
   patterns_.push_back(std::move(pattern));
 }
 
 Router::Match Router::match(std::string_view method, std::string_view path) const {
+  // A path with escapes is not found here, but by its decoded parts.
+  if (const auto found = literal_.find(path); found != literal_.end()) {
+    for (const auto i : found->second) {
+      if (routes_[i].method == method) return {&routes_[i], {}, {}};
+    }
+  }
+  return match_parts(method, path);
+}
+
+Router::Match Router::match_parts(std::string_view method, std::string_view path) const {
   Match match;
   if (!path.starts_with('/')) return match;
   const auto parts = split_decoded(path);

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "http/message.h"
@@ -56,8 +57,17 @@ class Router {
   static bool fits(const Pattern& pattern, const std::vector<std::string>& parts);
   static bool more_literal(const Pattern& a, const Pattern& b);
 
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  Match match_parts(std::string_view method, std::string_view path) const;
+
   std::vector<Route> routes_;
   std::vector<Pattern> patterns_;  // One per route.
+  // Routes without parameters, which win over all others, by their path.
+  std::unordered_map<std::string, std::vector<std::size_t>, Hash, std::equal_to<>> literal_;
 };
 
 }  // namespace ragtime::http

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -29,21 +30,28 @@ constexpr std::size_t kRefusalsMax = 128;
 // How many connections there are, of those that are served and those that are told that they are one too many.
 class ConnectionCount {
  public:
-  // Empty when not even a refusal has room.
-  std::optional<Loop::Admission> admit(std::size_t connections_max) {
+  ConnectionCount(std::size_t connections_max, std::size_t per_address_max)
+      : connections_max_(connections_max), per_address_max_(per_address_max) {}
+
+  // Empty when not even a refusal has room, or the address has its share.
+  std::optional<Loop::Admission> admit(const asio::ip::address& address) {
     const std::lock_guard lock(mutex_);
-    if (served_ < connections_max) {
-      ++served_;
-      return Loop::Admission::serve;
+    if (per_address_max_ != 0) {
+      const auto found = by_address_.find(address);
+      if (found != by_address_.end() && found->second >= per_address_max_) return std::nullopt;
     }
-    if (refused_ >= kRefusalsMax) return std::nullopt;
-    ++refused_;
-    return Loop::Admission::refuse;
+    const bool served = served_ < connections_max_;
+    if (!served && refused_ >= kRefusalsMax) return std::nullopt;
+    ++(served ? served_ : refused_);
+    if (per_address_max_ != 0) ++by_address_[address];
+    return served ? Loop::Admission::serve : Loop::Admission::refuse;
   }
 
-  void release(Loop::Admission admission) {
+  void release(const asio::ip::address& address, Loop::Admission admission) {
     const std::lock_guard lock(mutex_);
     --(admission == Loop::Admission::serve ? served_ : refused_);
+    const auto found = by_address_.find(address);
+    if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
     if (served_ + refused_ == 0) none_left_.notify_all();
   }
 
@@ -55,8 +63,11 @@ class ConnectionCount {
  private:
   std::mutex mutex_;
   std::condition_variable none_left_;
+  const std::size_t connections_max_;
+  const std::size_t per_address_max_;
   std::size_t served_ = 0;
   std::size_t refused_ = 0;
+  std::map<asio::ip::address, std::size_t> by_address_;  // Empty without a limit per address.
 };
 
 Response plain_error(int status, const Error& error) {
@@ -95,7 +106,7 @@ struct Server::State {
   telemetry::Metrics& metrics;
   const SessionShared shared{config, router, hooks, log};
 
-  ConnectionCount connections;
+  ConnectionCount connections{config.connections_max, config.connections_per_address_max};
   std::vector<std::unique_ptr<Loop>> loops;
   std::optional<tcp::acceptor> acceptor;  // On the first loop, as is its timer.
   std::optional<asio::steady_timer> backoff;
@@ -133,9 +144,11 @@ Task<> Server::State::accept_connections() {
       if (!go_on) co_return;
       continue;
     }
-    const auto admission = connections.admit(config.connections_max);
+    const auto address = socket.remote_endpoint(error).address();
+    const auto admission = connections.admit(address);
     if (!admission) continue;  // The socket's destructor closes it.
-    loop.adopt(tcp::socket(std::move(socket)), *admission, [this, kind = *admission] { connections.release(kind); });
+    loop.adopt(tcp::socket(std::move(socket)), *admission,
+               [this, address, kind = *admission] { connections.release(address, kind); });
   }
 }
 

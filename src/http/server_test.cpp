@@ -233,7 +233,6 @@ TEST_F(HttpServer, MalformedRequestsAreAnswered400AndClosed) {
   start();
   const std::vector<std::string> requests = {
       "nonsense\r\n\r\n",
-      "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
       "GET /\r\n\r\n",
       "GET / HTTP/1.1\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",

@@ -1,15 +1,18 @@
 #include "http/session.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <utility>
 #include <vector>
 
+#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include "base/id.h"
 #include "http/reply.h"
 #include "http/target.h"
+#include "http/websocket_handshake.h"
 
 namespace ragtime::http {
 namespace {
@@ -38,13 +41,13 @@ struct Session::Exchange {
     request.method = std::move(head.method);
     request.headers = std::move(head.headers);
     request.remote_address = session.remote_;
-    session.context_ = &context;
+    session.exchange_ = this;
     session.loop_.metrics.in_flight.add(1);
   }
 
   ~Exchange() {
     session.wire_.unwatch();
-    session.context_ = nullptr;
+    session.exchange_ = nullptr;
     session.loop_.metrics.in_flight.add(-1);
   }
 
@@ -61,6 +64,12 @@ struct Session::Exchange {
   std::uint64_t bytes_sent = 0;  // Of the body.
   bool client_closed = false;    // The end of its stream was seen; it may still read.
   bool broken = false;           // Nothing more can be sent.
+  // How long the client has been waited for, and what it sent, of the body.
+  steady_clock::duration body_waited{};
+  std::uint64_t body_bytes = 0;
+  bool event_stream = false;  // Its body is being sent.
+  bool event_ended = true;    // What was sent last ended an event.
+  steady_clock::time_point last_write{};
 };
 
 class Session::ChunkWriter final : public StreamWriter {
@@ -72,11 +81,13 @@ class Session::ChunkWriter final : public StreamWriter {
     if (exchange_.broken || exchange_.client_closed) co_return gone();
     const std::string size = exchange_.http_1_1 ? fmt::format("{:x}\r\n", bytes.size()) : "";
     const std::string_view end = exchange_.http_1_1 ? "\r\n" : "";
-    std::vector<asio::const_buffer> pieces;
+    Wire::Pieces pieces;
     pieces.emplace_back(size.data(), size.size());
     pieces.emplace_back(bytes.data(), bytes.size());
     pieces.emplace_back(end.data(), end.size());
-    const bool sent = co_await session_.wire_.write(std::move(pieces), session_.server_.config.write_timeout);
+    exchange_.event_ended = bytes.ends_with("\n\n");
+    const bool sent = co_await session_.wire_.write(pieces, session_.patience());
+    exchange_.last_write = steady_clock::now();
     if (!sent) {
       exchange_.broken = true;
       exchange_.context.cancel();
@@ -127,7 +138,11 @@ Session::Session(asio::ip::tcp::socket socket, const SessionShared& server, Loop
       loop_(loop),
       wire_(std::move(socket), server.config.header_bytes_max + kBodyReadBytes),
       remote_(wire_.remote_address()),
-      parser_(server.config.header_bytes_max) {}
+      parser_({server.config.header_bytes_max, server.config.target_bytes_max, server.config.fields_max}) {}
+
+Wire::Patience Session::patience() const {
+  return {server_.config.write_timeout, server_.config.bytes_per_second_min};
+}
 
 Task<> Session::run() {
   try {
@@ -148,12 +163,35 @@ Task<> Session::refuse() {
   wire_.close();
 }
 
+void Session::expire(Wire::Time now) {
+  wire_.expire(now);
+  if (websocket_ != nullptr) {
+    websocket_->tick(now);
+  } else if (exchange_ != nullptr && exchange_->event_stream) {
+    send_heartbeat(now);
+  }
+}
+
 void Session::drain() {
   if (idle_) wire_.close();
+  if (websocket_ != nullptr) websocket_->drain();
 }
 
 void Session::cancel() {
-  if (context_ != nullptr) context_->cancel();
+  if (exchange_ != nullptr) exchange_->context.cancel();
+  if (websocket_ != nullptr) websocket_->drain();
+}
+
+// A comment line, which readers of event streams skip, tells proxies and clients that the answer is still alive.
+void Session::send_heartbeat(Wire::Time now) {
+  const auto interval = server_.config.heartbeat_interval;
+  Exchange& exchange = *exchange_;
+  const bool due = interval.count() > 0 && now - exchange.last_write >= interval;
+  if (!due || !exchange.event_ended || exchange.client_closed || wire_.writing()) return;
+  exchange.last_write = now;
+  // Unsent ones do not pile up.
+  if (wire_.queued_bytes() == 0) wire_.queue(exchange.http_1_1 ? "3\r\n:\n\n\r\n" : ":\n\n");
+  wire_.send_queued();
 }
 
 void Session::stop() {
@@ -182,8 +220,7 @@ Task<std::optional<RequestHead>> Session::read_head() {
   while (true) {
     auto head = parser_.read_head(wire_.buffer());
     if (head.has_error()) {
-      const int status = head.error().code == ErrorCode::too_large ? 431 : 400;
-      co_await reject(status, std::move(head).error(), make_id("req_"));
+      co_await reject(parser_.rejection(), std::move(head).error(), make_id("req_"));
       co_return std::nullopt;
     }
     if (*head) co_return std::move(**head);
@@ -278,11 +315,15 @@ Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
     if (*progress) continue;
     if (std::exchange(exchange.continue_wanted, false)) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      std::vector<asio::const_buffer> pieces;
+      Wire::Pieces pieces;
       pieces.emplace_back(kContinue.data(), kContinue.size());
-      co_await wire_.write(std::move(pieces), server_.config.write_timeout);
+      co_await wire_.write(pieces, patience());
     }
-    const bool arrived = co_await wire_.fill(kBodyReadBytes, exchange.context.deadline().when());
+    const auto before = steady_clock::now();
+    const auto received = wire_.buffer().size();
+    const bool arrived = co_await wire_.fill(kBodyReadBytes, body_deadline(exchange, before));
+    exchange.body_waited += steady_clock::now() - before;
+    exchange.body_bytes += wire_.buffer().size() - received;
     if (arrived) continue;
     exchange.keep_alive = false;
     if (wire_.late()) co_return make_error(ErrorCode::deadline_exceeded, "the body did not arrive in time");
@@ -291,6 +332,15 @@ Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
     co_return make_error(ErrorCode::cancelled, "the client is gone");
   }
   co_return piece;
+}
+
+// The client may be waited for as long as a head, and longer for what it has sent already. Time in which the handler did
+// not ask for more does not count.
+Wire::Time Session::body_deadline(const Exchange& exchange, Wire::Time now) const {
+  const auto rate = static_cast<double>(std::max<std::size_t>(server_.config.bytes_per_second_min, 1));
+  const std::chrono::duration<double> earned(static_cast<double>(exchange.body_bytes) / rate);
+  const auto allowed = server_.config.header_timeout + std::chrono::duration_cast<Wire::Time::duration>(earned);
+  return std::min(exchange.context.deadline().when(), now + allowed - exchange.body_waited);
 }
 
 void Session::decide_keep_alive(Exchange& exchange, const Response& response) {
@@ -303,6 +353,10 @@ void Session::decide_keep_alive(Exchange& exchange, const Response& response) {
 Task<> Session::send(Exchange& exchange, Response& response) {
   exchange.status = exchange.broken ? kClientGone : response.status;
   if (exchange.broken) co_return;
+  if (response.websocket) {
+    co_await upgrade(exchange, response);
+    co_return;
+  }
   decide_keep_alive(exchange, response);
   using Body = ReplyFraming::Body;
   ReplyFraming framing;
@@ -316,35 +370,93 @@ Task<> Session::send(Exchange& exchange, Response& response) {
   }
   const bool sends_body = framing.body == Body::sized && !exchange.is_head;
   const std::string head = format_reply_head(response, framing, exchange.context.request_id(), loop_.date());
-  std::vector<asio::const_buffer> pieces;
+  if (response.stream && framing.body != Body::none && !exchange.is_head) {
+    // The head goes along with the first piece of the body, or alone when that does not come at once.
+    wire_.queue(head);
+    wire_.send_queued_soon();
+    wire_.release_memory(0);
+    co_await send_stream(exchange, response);
+    co_return;
+  }
+  Wire::Pieces pieces;
   pieces.emplace_back(head.data(), head.size());
   if (sends_body) pieces.emplace_back(response.body.data(), response.body.size());
-  const bool sent = co_await wire_.write(std::move(pieces), server_.config.write_timeout);
+  const bool sent = co_await wire_.write(pieces, patience());
   if (!sent) {
     exchange.broken = true;
     exchange.status = kClientGone;
     exchange.context.cancel();
   } else if (sends_body) {
     exchange.bytes_sent = response.body.size();
-  } else if (response.stream && framing.body != Body::none && !exchange.is_head) {
-    co_await send_stream(exchange, response);
   }
+}
+
+Task<> Session::upgrade(Exchange& exchange, Response& response) {
+  auto accepted = accept_websocket(exchange.request);
+  if (accepted.has_value() && (!exchange.http_1_1 || !parser_.body_done() || !exchange.request.body.empty())) {
+    accepted = make_error(ErrorCode::invalid_argument, "malformed WebSocket handshake: it has a body");
+  }
+  if (accepted.has_error()) {
+    const int status = accepted.error().code == ErrorCode::unsupported ? 426 : 400;
+    Response refusal = server_.hooks.error(status, accepted.error());
+    if (status == 426) {
+      refusal.headers.set("Upgrade", "websocket");
+      refusal.headers.set("Sec-WebSocket-Version", "13");
+    }
+    co_await send(exchange, refusal);
+    co_return;
+  }
+  response.status = exchange.status = 101;
+  response.headers.set("Upgrade", "websocket");
+  response.headers.set("Sec-WebSocket-Accept", *accepted);
+  if (!response.subprotocol.empty()) response.headers.set("Sec-WebSocket-Protocol", response.subprotocol);
+  ReplyFraming framing;
+  framing.body = ReplyFraming::Body::none;
+  framing.upgrade = true;
+  wire_.unwatch();
+  wire_.queue(format_reply_head(response, framing, exchange.context.request_id(), loop_.date()));
+  wire_.send_queued();
+  exchange.keep_alive = false;
+  co_await run_websocket(exchange, response);
+}
+
+Task<> Session::run_websocket(Exchange& exchange, const Response& response) {
+  const WebSocketSession::Settings settings{server_.config.websocket, patience()};
+  const auto executor = co_await asio::this_coro::executor;
+  WebSocketSession websocket(executor, wire_, settings, exchange.context);
+  websocket_ = &websocket;
+  if (loop_.draining) websocket.drain();
+  try {
+    co_await websocket.run(response.websocket);
+  } catch (...) {
+    log_exception(exchange, "websocket_failed", std::current_exception());
+  }
+  websocket_ = nullptr;
+  exchange.bytes_sent = websocket.bytes_sent();
+  server_.log.info("websocket_closed", {{"request_id", exchange.context.request_id()},
+                                        {"route", exchange.route},
+                                        {"reason", websocket.end_reason()}});
 }
 
 Task<> Session::send_stream(Exchange& exchange, Response& response) {
   ChunkWriter writer(*this, exchange);
   bool failed = false;
+  const auto type = response.headers.find("content-type");
+  exchange.last_write = steady_clock::now();
+  exchange.event_stream = type && type->starts_with("text/event-stream");
   try {
     co_await response.stream(writer);
   } catch (...) {
     failed = true;
     log_exception(exchange, "stream_failed", std::current_exception());
+    wire_.send_queued();
   }
+  exchange.event_stream = false;
   if (!failed && !exchange.broken && !exchange.client_closed) {
     static constexpr std::string_view kLastChunk = "0\r\n\r\n";
-    std::vector<asio::const_buffer> pieces;
+    Wire::Pieces pieces;
     if (exchange.http_1_1) pieces.emplace_back(kLastChunk.data(), kLastChunk.size());
-    const bool sent = co_await wire_.write(std::move(pieces), server_.config.write_timeout);
+    const bool sent = co_await wire_.write(pieces, patience());
     if (sent) co_return;
   }
   // Without its last chunk the client sees that the reply was cut.
@@ -370,10 +482,10 @@ Task<> Session::reject(int status, Error error, std::string request_id) {
   framing.keep_alive = false;
   framing.body_bytes = response.body.size();
   const std::string head = format_reply_head(response, framing, request_id, loop_.date());
-  std::vector<asio::const_buffer> pieces;
+  Wire::Pieces pieces;
   pieces.emplace_back(head.data(), head.size());
   pieces.emplace_back(response.body.data(), response.body.size());
-  linger_ = co_await wire_.write(std::move(pieces), server_.config.write_timeout);
+  linger_ = co_await wire_.write(pieces, patience());
   finish(kUnmatchedRoute, "", "", request_id, response.status, linger_ ? response.body.size() : 0);
 }
 

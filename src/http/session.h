@@ -20,6 +20,7 @@
 #include "http/request_parser.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/websocket_session.h"
 #include "http/wire.h"
 #include "telemetry/log.h"
 
@@ -58,10 +59,10 @@ class Session {
   Task<> refuse();
 
   // Called by the loop between the steps of the above.
-  void expire(Wire::Time now) { wire_.expire(now); }
-  void drain();   // Ends an idle connection now, a busy one after its reply.
-  void cancel();  // Cancels the running request.
-  void stop();    // Ends at once.
+  void expire(Wire::Time now);  // Also sends what is due to a silent client.
+  void drain();                 // Ends an idle connection now, a busy one after its reply.
+  void cancel();                // Cancels the running request.
+  void stop();                  // Ends at once.
 
  private:
   class ChunkWriter;
@@ -76,9 +77,14 @@ class Session {
   Task<Result<void>> read_whole_body(Exchange& exchange, std::size_t bytes_max);
   // The next piece of the body, empty at its end.
   Task<Result<std::string>> read_body_piece(Exchange& exchange);
+  Wire::Time body_deadline(const Exchange& exchange, Wire::Time now) const;
   void decide_keep_alive(Exchange& exchange, const Response& response);
   Task<> send(Exchange& exchange, Response& response);
   Task<> send_stream(Exchange& exchange, Response& response);
+  // Answers with 101 and runs the WebSocket; or refuses, and the connection goes on.
+  Task<> upgrade(Exchange& exchange, Response& response);
+  Task<> run_websocket(Exchange& exchange, const Response& response);
+  void send_heartbeat(Wire::Time now);
   Task<> discard_rest_of_body();
   // Answers what is not a proper request; the connection ends with it.
   Task<> reject(int status, Error error, std::string request_id);
@@ -86,6 +92,7 @@ class Session {
   void log_exception(const Exchange& exchange, std::string_view event, std::exception_ptr failure);
   void finish(std::string_view route, std::string_view method, std::string_view path, std::string_view request_id,
               int status, std::uint64_t bytes);
+  Wire::Patience patience() const;
   Response body_error(const Error& error) const;
   Response unmatched(const Router::Match& match) const;
 
@@ -94,7 +101,8 @@ class Session {
   Wire wire_;
   const std::string remote_;
   RequestParser parser_;
-  RequestContext* context_ = nullptr;            // Of the running request.
+  Exchange* exchange_ = nullptr;                 // The running request.
+  WebSocketSession* websocket_ = nullptr;        // While the connection is one.
   std::chrono::steady_clock::time_point start_;  // Of the request.
   bool idle_ = false;                            // Waiting for the first byte of a request.
   bool linger_ = false;                          // The last reply must arrive before the connection is closed.

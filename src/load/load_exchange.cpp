@@ -1,5 +1,6 @@
 #include "load/load_exchange.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -89,13 +90,14 @@ class DirectExchange final : public LoadExchange {
     parser_.emplace(false);
     if (!connection_) {
       buffer_.clear();
-      connection_.emplace(co_await asio::this_coro::executor);
+      const auto origin = std::make_shared<http::Origin>(route_.host, http::ClientConfig(), nullptr);
+      connection_.emplace(co_await asio::this_coro::executor, origin);
       std::vector<asio::ip::tcp::endpoint> addresses;
       addresses.emplace_back(asio::ip::make_address(route_.host), route_.port);
       const auto error = co_await connection_->connect(std::move(addresses));
       if (error) co_return broken("cannot connect: " + error.message());
     }
-    const auto error = co_await connection_->write(request_);
+    const auto error = co_await connection_->write(request_, "");
     if (error) co_return broken("cannot send: " + error.message());
     while (true) {
       auto head = parser_->read_head(buffer_);

@@ -67,7 +67,7 @@ UpstreamSession::UpstreamSession(asio::ip::tcp::socket socket, ScriptedUpstream:
     : upstream_(upstream),
       handle_(socket.native_handle()),
       wire_(std::move(socket), kHeaderBytesMax + kReadBytes),
-      parser_(kHeaderBytesMax),
+      parser_(http::RequestLimits{.head_bytes_max = kHeaderBytesMax}),
       timer_(upstream.loop),
       number_(number) {}
 
@@ -176,9 +176,9 @@ std::pair<int, std::string> UpstreamSession::local_route(const http::RequestHead
 
 Task<bool> UpstreamSession::send_plain(int status, std::string_view type, std::string body, std::uint64_t id) {
   const std::string bytes = whole_http(status, type, body);
-  std::vector<asio::const_buffer> pieces;
+  http::Wire::Pieces pieces;
   pieces.emplace_back(bytes.data(), bytes.size());
-  const bool sent = co_await wire_.write(std::move(pieces), kWriteTimeout);
+  const bool sent = co_await wire_.write(std::move(pieces), {kWriteTimeout, 1});
   using End = UpstreamRecord::End;
   if (id != 0) upstream_.log.end(id, sent ? End::completed : End::aborted, sent ? Phase::done : Phase::head, 1);
   co_return sent;
@@ -287,7 +287,7 @@ std::size_t UpstreamSession::send_now(const Reply& reply, std::size_t first, std
 }
 
 Task<bool> UpstreamSession::send_rest(const Reply& reply, std::size_t first, std::size_t end, std::size_t sent) {
-  std::vector<asio::const_buffer> pieces;
+  http::Wire::Pieces pieces;
   for (std::size_t i = first; i < end; ++i) {
     const auto& bytes = reply.steps[i].bytes;
     const std::size_t skipped = std::min(sent, bytes.size());
@@ -295,7 +295,7 @@ Task<bool> UpstreamSession::send_rest(const Reply& reply, std::size_t first, std
     if (skipped < bytes.size()) pieces.emplace_back(bytes.data() + skipped, bytes.size() - skipped);
   }
   if (pieces.empty()) co_await asio::post(upstream_.loop, asio::use_awaitable);
-  const bool done = co_await wire_.write(std::move(pieces), kWriteTimeout);
+  const bool done = co_await wire_.write(std::move(pieces), {kWriteTimeout, 1});
   co_return done && !gone_;
 }
 

@@ -216,6 +216,19 @@ struct LimitSettings {
   std::int64_t context_tokens_max = 6000;  // Numbered sources in one prompt.
 };
 
+// How patient the HTTP server is with its clients. `limits.connections_max` is beside it.
+struct HttpSettings {
+  std::int64_t connections_per_address_max = 0;  // 0: no limit, as behind a proxy.
+  std::int64_t header_bytes_max = 32 << 10;
+  std::int64_t header_timeout_s = 10;
+  std::int64_t idle_timeout_s = 75;
+  std::int64_t write_timeout_s = 30;
+  std::int64_t bytes_per_second_min = 1024;  // Of a request's body and of a reply that is being read.
+  std::int64_t heartbeat_s = 15;             // Of silent event streams; 0: none.
+  std::int64_t websocket_message_bytes_max = 1 << 20;
+  std::int64_t websocket_ping_s = 20;
+};
+
 struct StreamSettings {
   bool enabled = true;
   std::int64_t chunk_size = 1024;
@@ -242,6 +255,7 @@ struct Configuration {
   CacheSettings cache;
   StoreSettings store;
   LimitSettings limits;
+  HttpSettings http;
   StreamSettings stream;
   LogSettings log;
   TraceSettings trace;

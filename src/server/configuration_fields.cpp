@@ -213,6 +213,19 @@ void visit_degradation(DegradationSettings& degradation, FieldVisitor& visitor) 
   visitor.field("similarity", degradation.similarity, between(0, 1));
 }
 
+void visit_http(HttpSettings& http, FieldVisitor& visitor) {
+  constexpr double kDayS = 86'400;
+  visitor.field("connections_per_address_max", http.connections_per_address_max, between(0, 1'000'000));
+  visitor.field("header_bytes_max", http.header_bytes_max, between(1024, 1 << 20));
+  visitor.field("header_timeout_s", http.header_timeout_s, between(1, kDayS));
+  visitor.field("idle_timeout_s", http.idle_timeout_s, between(1, kDayS));
+  visitor.field("write_timeout_s", http.write_timeout_s, between(1, kDayS));
+  visitor.field("bytes_per_second_min", http.bytes_per_second_min, between(1, 1e9));
+  visitor.field("heartbeat_s", http.heartbeat_s, between(0, kDayS));
+  visitor.field("websocket_message_bytes_max", http.websocket_message_bytes_max, between(1024, 64 << 20));
+  visitor.field("websocket_ping_s", http.websocket_ping_s, between(1, kDayS));
+}
+
 }  // namespace
 
 void visit_fields(Configuration& configuration, FieldVisitor& visitor) {
@@ -246,6 +259,7 @@ void visit_fields(Configuration& configuration, FieldVisitor& visitor) {
   visitor.section("store",
                   [&] { visitor.field("url", configuration.store.url, {.environment = "POSTGRES_URL", .url = true}); });
   visitor.section("limits", [&] { visit_limits(configuration.limits, visitor); });
+  visitor.section("http", [&] { visit_http(configuration.http, visitor); });
   visitor.section("stream", [&] {
     visitor.field("enabled", configuration.stream.enabled, variable("STREAMING_ENABLED"));
     visitor.field("chunk_size", configuration.stream.chunk_size, between(1, 1 << 20, "STREAM_CHUNK_SIZE"));

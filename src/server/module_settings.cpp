@@ -348,6 +348,16 @@ http::ServerConfig http_config(const Configuration& configuration) {
   out.address = listen.address;
   out.port = listen.port;
   out.connections_max = static_cast<std::size_t>(configuration.limits.connections_max);
+  const HttpSettings& http = configuration.http;
+  out.connections_per_address_max = static_cast<std::size_t>(http.connections_per_address_max);
+  out.header_bytes_max = static_cast<std::size_t>(http.header_bytes_max);
+  out.header_timeout = seconds(http.header_timeout_s);
+  out.idle_timeout = seconds(http.idle_timeout_s);
+  out.write_timeout = seconds(http.write_timeout_s);
+  out.bytes_per_second_min = static_cast<std::size_t>(http.bytes_per_second_min);
+  out.heartbeat_interval = seconds(http.heartbeat_s);
+  out.websocket.message_bytes_max = static_cast<std::size_t>(http.websocket_message_bytes_max);
+  out.websocket.ping_interval = seconds(http.websocket_ping_s);
   return out;
 }
 

@@ -1,0 +1,141 @@
+#include "http/client_stream.h"
+
+#include <utility>
+
+#include "http/ascii.h"
+
+namespace ragtime::http {
+namespace {
+
+using boost::system::error_code;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kReadBytes = 16u << 10;
+
+}  // namespace
+
+Result<std::string> format_request_head(const ClientRequest& request, const Url& url) {
+  const auto bad = [](std::string what) { return make_error(ErrorCode::invalid_argument, std::move(what)); };
+  if (!is_token(request.method)) return bad("the method is not a token");
+  std::string out = request.method + " " + url.target + " HTTP/1.1\r\n";
+  if (!request.headers.find("host")) out += "Host: " + url.host_field() + "\r\n";
+  if (!request.headers.find("user-agent")) out += "User-Agent: ragtime\r\n";
+  for (const auto& [name, value] : request.headers.fields()) {
+    if (!is_token(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      return bad("the header field \"" + name + "\" is malformed");
+    }
+    if (equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "transfer-encoding")) continue;
+    out += name + ": " + value + "\r\n";
+  }
+  const bool has_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  if (has_body) out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  out += "\r\n";
+  return out;
+}
+
+ClientExchange::ClientExchange(const asio::any_io_executor& executor, Peer peer,
+                               std::unique_ptr<Connection> connection, async::Semaphore::Permit permit, bool to_head)
+    : executor_(executor),
+      peer_(std::move(peer)),
+      connection_(std::move(connection)),
+      permit_(std::move(permit)),
+      guard_(executor,
+             [this] {
+               if (!connection_) return;
+               note_unacknowledged();
+               connection_->close();
+             }),
+      parser_(to_head) {}
+
+// Why an operation failed: the context's own end comes before what the socket said.
+Error ClientExchange::failure(const RequestContext& context, const std::string& what) const {
+  if (auto alive = context.check(); alive.has_error()) return alive.error();
+  if (guard_.reason() == ErrorCode::cancelled) return make_error(ErrorCode::cancelled, "the request was cancelled");
+  return make_error(ErrorCode::unavailable, peer_.url.origin() + ": " + what);
+}
+
+Task<error_code> ClientExchange::fill() {
+  const auto space = buffer_.prepare(kReadBytes);
+  auto [error, bytes] = co_await connection_->read_some(space);
+  buffer_.commit(bytes);
+  if (bytes > 0) got_bytes_ = true;
+  co_return error;
+}
+
+Task<Result<void>> ClientExchange::start(std::string_view head, std::string_view body,
+                                         std::chrono::milliseconds first_byte_limit, RequestContext& context) {
+  const auto sent_at = steady_clock::now();
+  auto deadline = context.deadline().when();
+  if (first_byte_limit.count() > 0) deadline = std::min(deadline, sent_at + first_byte_limit);
+  guard_.follow(context);
+  guard_.expire_at(deadline);
+  // A server may answer and close before it has read everything, so a failed write still leaves a reply to look for.
+  co_await connection_->write(head, body);
+  auto read = co_await read_head(context);
+  guard_.never_expire();
+  if (read.has_error()) {
+    note_unacknowledged();
+    if (guard_.reason() == ErrorCode::deadline_exceeded && context.check().has_value()) peer_.origin->missed_reply();
+    co_return read;
+  }
+  peer_.origin->replied(steady_clock::now() - sent_at);
+  if (parser_.body_done()) release();
+  co_return Result<void>();
+}
+
+Task<Result<void>> ClientExchange::read_head(RequestContext& context) {
+  while (true) {
+    RAGTIME_CO_TRY(auto head, parser_.read_head(buffer_));
+    if (head) {
+      head_ = std::move(*head);
+      co_return Result<void>();
+    }
+    const error_code error = co_await fill();
+    if (!error) continue;
+    const bool late = guard_.reason() == ErrorCode::deadline_exceeded;
+    co_return failure(context, late ? "no reply in time" : "no reply: " + error.message());
+  }
+}
+
+void ClientExchange::note_unacknowledged() {
+  if (!connection_ || !acknowledged_before_) return;
+  const auto now = connection_->acknowledged_bytes();
+  if (now) unacknowledged_ = *now == *acknowledged_before_;
+}
+
+bool ClientExchange::may_be_repeated(bool idempotent) const {
+  return !got_bytes_ && !guard_.reason() && (idempotent || unacknowledged_);
+}
+
+Task<Result<std::string>> ClientExchange::read_some(RequestContext& context) {
+  std::string out;
+  if (!connection_) co_return out;
+  RAGTIME_CO_TRY_DONE(context.check());
+  guard_.follow(context);
+  while (!parser_.body_done()) {
+    RAGTIME_CO_TRY(const bool progress, parser_.read_body(buffer_, out, kReadBytes));
+    if (progress && !out.empty()) co_return out;
+    if (progress) continue;
+    guard_.expire_at(std::min(context.deadline().when(), steady_clock::now() + peer_.config->idle_timeout));
+    const error_code error = co_await fill();
+    guard_.never_expire();
+    if (error == asio::error::eof) {
+      RAGTIME_CO_TRY_DONE(parser_.end_of_stream());
+    } else if (error) {
+      const bool idle = guard_.reason() == ErrorCode::deadline_exceeded;
+      co_return failure(context, idle ? "nothing more of the reply arrived in time" : error.message());
+    }
+  }
+  release();
+  co_return out;
+}
+
+void ClientExchange::release() {
+  permit_.reset();
+  if (!guard_.reason() && parser_.keep_alive() && buffer_.size() == 0) {
+    ConnectionPool::of(executor_).put(peer_.origin, std::move(connection_), *peer_.config);
+  }
+  connection_.reset();
+}
+
+}  // namespace ragtime::http
