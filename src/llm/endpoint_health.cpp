@@ -63,10 +63,13 @@ bool EndpointHealth::on_outcome(Outcome outcome, std::optional<milliseconds> ret
       completed(probe, now);
       return false;
     case Outcome::overloaded: {
-      const milliseconds wait = std::min(retry_after.value_or(doubled(config_.rest, overloads_, config_.rest_max)),
-                                         config_.rest_max);
-      rests_until_ = std::max(rests_until_, now + wait);
-      ++overloads_;
+      // The many refusals of one moment count as one.
+      const bool known = rests_until_ > now && !retry_after;
+      if (!known) {
+        const milliseconds wait = retry_after.value_or(doubled(config_.rest, overloads_, config_.rest_max));
+        rests_until_ = std::max(rests_until_, now + std::min(wait, config_.rest_max));
+        ++overloads_;
+      }
       completed(probe, now);  // It answered.
       return false;
     }

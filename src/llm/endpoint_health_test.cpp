@@ -156,6 +156,11 @@ TEST_F(EndpointHealthTest, WithoutATimeTheRestDoublesUntilAnAnswer) {
   EXPECT_EQ(health_.rests_until(), now_ + seconds(1));
 }
 
+TEST_F(EndpointHealthTest, TheRefusalsOfOneMomentAreOneRest) {
+  for (int i = 0; i < 50; ++i) end(Outcome::overloaded);
+  EXPECT_EQ(health_.rests_until(), now_ + seconds(1));
+}
+
 TEST_F(EndpointHealthTest, ChecksEjectAndOnlyChecksOpenTheWayBack) {
   EXPECT_FALSE(health_.on_check(false, true, now_));
   EXPECT_FALSE(health_.on_check(false, true, now_));

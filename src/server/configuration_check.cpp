@@ -39,6 +39,11 @@ Result<void> check_pool(const ModelSettings& model, const std::string& path) {
   if (admission.limit_min > admission.limit_max) {
     return at(path + ".admission.limit_min", "must not be larger than limit_max");
   }
+  constexpr std::int64_t kPollMsMin = 250;
+  if (model.metrics.interval_ms > 0 && model.metrics.interval_ms < kPollMsMin) {
+    return at(path + ".metrics.interval_ms",
+              fmt::format("must be 0 (not polled) or at least {}: rendering metrics costs the server time", kPollMsMin));
+  }
   if (!model.health.path.empty() && !model.health.path.starts_with('/')) {
     return at(path + ".health.path", "must begin with /");
   }

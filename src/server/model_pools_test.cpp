@@ -114,5 +114,14 @@ TEST(DiscoverySettings, ContradictionsAreRefused) {
   EXPECT_THAT(problem("model = \"m\""), testing::HasSubstr("at least one endpoint"));
 }
 
+// Shipped elsewhere: servers were asked for their metrics so often that rendering them slowed the answers down.
+TEST(PollSettings, ServersAreNotAskedTooOften) {
+  const auto nothing = [](std::string_view) { return std::optional<std::string>(); };
+  const auto parsed = parse_configuration(
+      "[[models]]\nname = \"a\"\nendpoints = [{url = \"http://x/v1\"}]\nmetrics = {interval_ms = 50}\n", "f", nothing);
+  ASSERT_TRUE(parsed.has_error());
+  EXPECT_THAT(parsed.error().message, testing::HasSubstr("models[0].metrics.interval_ms: must be 0"));
+}
+
 }  // namespace
 }  // namespace ragtime::server
