@@ -1,4 +1,4 @@
-"""Grouped bar charts with error whiskers, as SVG text. Transparent and in middle tones, so they read on light and dark pages.
+"""Grouped bar charts with error whiskers and curves on a logarithmic scale, as SVG text. Transparent and in middle tones, so they read on light and dark pages.
 
     svg = bars("Title", [Panel("one thread", ["16", "64"], {"ours": [(2.0, 1.8, 2.1), None]}, "tokens/s")])
 
@@ -25,13 +25,22 @@ class Panel:
 
 def bars(title, panels):
     """One panel below the other, a shared legend on top. Series keep their colour over all panels."""
+    return chart_of(title, panels, draw_panel)
+
+
+def curves(title, panels):
+    """The same with the groups as places on the way from left to right, and powers of ten upwards."""
+    return chart_of(title, panels, draw_curves)
+
+
+def chart_of(title, panels, draw):
     names = list(dict.fromkeys(name for panel in panels for name in panel.series))
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     legend, legend_height = draw_legend(names, colours)
     top = 30 + legend_height
     parts = [text(MARGIN_LEFT, 20, title, size=15, weight="600"), *legend]
     for panel in panels:
-        parts += draw_panel(panel, colours, top)
+        parts += draw(panel, colours, top)
         top += HEAD_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 4:.0f}" width="{WIDTH}" role="img" '
             f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>\n' + "\n".join(parts) + "\n</svg>\n")
@@ -69,6 +78,26 @@ def draw_panel(panel, colours, top):
     return parts
 
 
+def draw_curves(panel, colours, top):
+    values = [value for points in panel.series.values() for point in filter(None, points) for value in point]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    base = top + HEAD_HEIGHT + PLOT_HEIGHT
+    y_of = lambda value: base - PLOT_HEIGHT * (math.log10(value) - low) / max(1, high - low)
+    x_of = lambda group: MARGIN_LEFT + (WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * (group + 0.5) / len(panel.groups)
+    parts = [text(MARGIN_LEFT, top + 22, f"{panel.title}, {panel.unit}", size=12.5, weight="600")]
+    for power in range(low, high + 1):
+        y = y_of(10 ** power)
+        parts += [line(MARGIN_LEFT, y, WIDTH - MARGIN_RIGHT, y, GRID), text(MARGIN_LEFT - 7, y + 4, tick(10 ** power), anchor="end")]
+    parts += [text(x_of(g), base + 17, group, size=12, anchor="middle") for g, group in enumerate(panel.groups)]
+    for name, points in panel.series.items():
+        places = [(x_of(g), point) for g, point in enumerate(points) if point]
+        for (x1, one), (x2, other) in zip(places, places[1:]):
+            parts.append(line(x1, y_of(one[0]), x2, y_of(other[0]), colours[name], width=2))
+        for x, (value, least, most) in places:
+            parts += [line(x, y_of(least), x, y_of(most), INK), rectangle(x - 3, y_of(value) - 3, 6, 6, colours[name], f"{name}: {tick(value)}")]
+    return parts
+
+
 def draw_bar(x, base, width, point, height, colour, name):
     value, low, high = point
     middle, cap = x + width * 0.46, min(4, width * 0.2)
@@ -103,5 +132,5 @@ def rectangle(x, y, width, height, colour, hint):
             f"<title>{html.escape(hint)}</title></rect>")
 
 
-def line(x1, y1, x2, y2, colour):
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
+def line(x1, y1, x2, y2, colour, width=1):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'

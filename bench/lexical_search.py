@@ -9,7 +9,8 @@ best ten on one thread, and stays alive over the run. Each round runs every engi
 random order; figures are medians over the rounds with the smallest and largest, ratios are formed within a round.
 Indexing is measured once per size: one thread where the engine lets one say so, from lines of terms to searchable.
 Lucene comes from Maven and Xapian from Debian's packages, both kept in the cache; engines that cannot be had are named.
-Writes lexical-search.json and lexical-search.svg to docs/performance/.
+From 50,000 documents on SQLite and Xapian stay out, and from 500,000 on a fifth of the queries is asked, or a round would take minutes.
+Writes lexical-search.json, lexical-search.svg, lexical-search-growth.svg and the figures of lexical-search.md to docs/performance/.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import subprocess
 import sys
 
 import chart
+import encoder_report
 import environment
 from environment import ROOT, say
 
@@ -34,7 +36,12 @@ NAMES = {"fts5": "SQLite FTS5", "xapian": "Xapian", "lucene": "Lucene", "tantivy
 LUCENE = "org.apache.lucene:{}:9.12.1"
 REQUIREMENTS = ROOT / "bench/requirements-lexical.txt"
 OUTPUT = ROOT / "docs/performance"
+FIGURES = OUTPUT / "lexical-search.json"
 SLOW_SECONDS = 60
+LARGE, HUGE = 50_000, 500_000
+SMALL_ONLY = ["fts5", "xapian"]
+# bm25s first: it needs the most memory while it indexes.
+START_ORDER = ["bm25s", "ragtime", "lucene", "tantivy", "xapian", "fts5"]
 
 
 def source_texts():
@@ -68,12 +75,14 @@ def write_lines(path, rows):
 
 
 def make_inputs(size, queries, directory):
-    texts, rng = source_texts(), random.Random(size)
+    texts = source_texts()
     documents = directory / f"{size}.documents"
+    rng = random.Random(size)
     write_lines(documents, (resampled(texts, rng) for _ in range(size)))
     paths = {}
     for kind, (low, high) in KINDS.items():
         paths[kind] = directory / f"{size}.{kind}"
+        rng = random.Random(f"{size} {kind}")
         write_lines(paths[kind], (run_of(texts, low, high, rng) for _ in range(queries)))
     return documents, paths
 
@@ -105,7 +114,7 @@ def command_of(name):
     if name == "ragtime":
         return [str(ROOT / "build/release/src/index/lexical_bench")], None
     if name == "lucene":
-        return ["java", "-XX:+UseSerialGC", "-Xmx6g", "-cp", lucene_classpath(), str(ROOT / "bench/LexicalLucene.java")], None
+        return ["java", "-XX:+UseSerialGC", "-Xmx3g", "-cp", lucene_classpath(), str(ROOT / "bench/LexicalLucene.java")], None
     if name == "xapian":
         return ["/usr/bin/python3", peers, name], xapian_environment()
     python = environment.peers_python(environment.cache_directory() / "lexical", REQUIREMENTS, "about 200 MB")
@@ -194,7 +203,8 @@ def case_of(size, kind, engines, samples, agreements):
         best = max(peers, key=lambda name: case["engines"][name]["qps"]["median"])
         case["best_peer"] = best
         pairs = zip(samples["ragtime", kind], samples[best, kind])
-        case["over_best_peer"] = spread([ours["qps"] / theirs["qps"] for ours, theirs in pairs])
+        case["rounds"] = [round(ours["qps"] / theirs["qps"], 3) for ours, theirs in pairs]
+        case["over_best_peer"] = spread(case["rounds"])
     return case
 
 
@@ -202,15 +212,18 @@ def run_size(size, options, results):
     say(f"{size} documents")
     directory = environment.cache_directory() / "lexical-inputs"
     directory.mkdir(parents=True, exist_ok=True)
-    documents, queries = make_inputs(size, options.queries, directory)
-    engines = start(options.engines, documents, queries, results["missing"])
+    count = options.queries if size < HUGE else options.queries // 5
+    names = [name for name in START_ORDER if name in options.engines and (size < LARGE or name not in SMALL_ONLY)]
+    documents, queries = make_inputs(size, count, directory)
+    engines = start(names, documents, queries, results["missing"])
     agreements = {kind: agreement(engines, kind) for kind in KINDS}
-    samples = measure(engines, options.rounds, options.queries, random.Random(size))
+    samples = measure(engines, options.rounds, count, random.Random(size))
     for kind in KINDS:
-        results["cases"].append(case_of(size, kind, engines, samples, agreements))
+        results["cases"].append({**case_of(size, kind, engines, samples, agreements), "query_count": count})
         say_case(results["cases"][-1])
     results["indexing"].append({"documents": size, "documents_per_s": {e.name: size / e.indexing["seconds"] for e in engines},
-                                "bytes": {e.name: e.indexing["bytes"] for e in engines if "bytes" in e.indexing}})
+                                "bytes": {e.name: e.indexing["bytes"] for e in engines if "bytes" in e.indexing},
+                                "load": os.getloadavg()[0], **{key: results[key] for key in ("command", "commit", "date", "rounds")}})
     for engine in engines:
         engine.close()
 
@@ -224,13 +237,59 @@ def say_case(case):
         say(f"    {case['over_best_peer']['median']:.2f} times {NAMES[case['best_peer']]}")
 
 
+def point_of(case, name):
+    qps = case["engines"].get(name, {}).get("qps")
+    return (qps["median"], qps["min"], qps["max"]) if qps else None
+
+
+def draw_growth(results):
+    sizes = sorted({case["documents"] for case in results["cases"]})
+    panels = []
+    for kind, (low, high) in KINDS.items():
+        cases = [next(case for case in results["cases"] if (case["documents"], case["queries"]) == (size, kind)) for size in sizes]
+        series = {title: [point_of(case, name) for case in cases] for name, title in NAMES.items()}
+        series = {title: points for title, points in series.items() if any(points)}
+        panels.append(chart.Panel(f"{low}–{high} terms", [f"{size:,} documents" for size in sizes], series, "queries/s"))
+    return chart.curves("BM25, best ten, one thread, as the collection grows", panels)
+
+
+def case_row(case):
+    low, high = KINDS[case["queries"]]
+    cells = [f"{case['engines'][name]['qps']['median']:,.0f}" if name in case["engines"] else "" for name in NAMES]
+    ratio = case["over_best_peer"]
+    ours = case["engines"]["ragtime"]
+    return [f"{case['documents']:,}", f"{low}–{high}", *cells, f"{NAMES[case['best_peer']]}: **{ratio['median']:.2f}** ({ratio['min']:.2f} to {ratio['max']:.2f})",
+            " ".join(f"{each:.2f}" for each in case["rounds"]), f"{ours['p50_us']['median']:,.0f} / {ours['p99_us']['median']:,.0f} µs"]
+
+
+def report(results):
+    heads = ["documents", "terms", *(f"{title}, queries/s" for title in NAMES.values()), "over the best peer, median (spread)", "each round", "our p50 / p99"]
+    rows = [case_row(case) for case in results["cases"] if "over_best_peer" in case]
+    indexing = [[f"{row['documents']:,}", *(f"{row['documents_per_s'][name]:,.0f}" if name in row["documents_per_s"] else "" for name in NAMES)]
+                for row in results["indexing"]]
+    commands = "\n".join(f"- {row['documents']:,}: `{row['command'].strip()}` at {row['commit']} on {row['date']}, {row['rounds']} rounds, load {row['load']:.0f}"
+                         for row in results["indexing"])
+    missed = [f"{case['documents']:,} documents, {case['queries']} queries" for case in results["cases"] if case.get("over_best_peer", {}).get("median", 2) <= 1]
+    goal = f"Goal (ahead of the best of tantivy, bm25s and Lucene at each size): {'missed at ' + '; '.join(missed) if missed else 'met'}."
+    return "\n\n".join([commands, encoder_report.table(heads, rows), goal, "Documents indexed per second, once, one thread:",
+                        encoder_report.table(["documents", *NAMES.values()], indexing)])
+
+
+def merged(results, former):
+    """What was measured now, with former figures of other sizes."""
+    sizes = {row["documents"] for row in results["indexing"]}
+    for key in ("cases", "indexing"):
+        kept = [row for row in former.get(key, []) if row["documents"] not in sizes]
+        results[key] = sorted(kept + results[key], key=lambda row: row["documents"])
+    return results
+
+
 def draw(results):
     names = [name for name in NAMES if any(name in case["engines"] for case in results["cases"])]
-    point = lambda figures: (figures["qps"]["median"], figures["qps"]["min"], figures["qps"]["max"]) if figures else None
     panels = []
     for case in results["cases"]:
         low, high = KINDS[case["queries"]]
-        series = {NAMES[name]: [point(case["engines"].get(name))] for name in names}
+        series = {NAMES[name]: [point_of(case, name)] for name in names}
         panels.append(chart.Panel(f"{case['documents']:,} documents, {low}–{high} terms", [""], series, "queries/s"))
     return chart.bars("BM25, best ten, one thread", panels)
 
@@ -258,8 +317,14 @@ def main():
     for row in results["indexing"]:
         say(f"indexing {row['documents']}: " + ", ".join(f"{NAMES[n]} {v:.0f}/s" for n, v in row["documents_per_s"].items()))
     if not options.no_write:
-        (OUTPUT / "lexical-search.json").write_text(json.dumps(results, indent=1) + "\n")
-        (OUTPUT / "lexical-search.svg").write_text(draw(results))
+        write(merged(results, json.loads(FIGURES.read_text()) if FIGURES.exists() else {}))
+
+
+def write(results):
+    FIGURES.write_text(json.dumps(results, indent=1) + "\n")
+    (OUTPUT / "lexical-search.svg").write_text(draw(results))
+    (OUTPUT / "lexical-search-growth.svg").write_text(draw_growth(results))
+    encoder_report.replace_figures(OUTPUT / "lexical-search.md", "lexical-search", report(results))
 
 
 if __name__ == "__main__":
