@@ -25,7 +25,7 @@ bool is_file_search(llm::JsonCursor& tool) {
   bool found = false;
   std::string_view key;
   while (tool.next_member(key)) {
-    if (llm::json_string_is(key, "type")) {
+    if (key == "type") {
       const auto type = tool.raw_string();
       found = type && llm::json_string_is(*type, "file_search");
     } else {

@@ -54,7 +54,7 @@ bool read_output(JsonCursor& cursor, std::string_view key) {
   if (value.empty() || value == "null" || value == "\"\"" || value == "[]") return false;
   for (const std::string_view name :
        {"content", "reasoning", "reasoning_content", "tool_calls", "function_call", "refusal", "audio"}) {
-    if (json_string_is(key, name)) return true;
+    if (key == name) return true;
   }
   return false;
 }
@@ -85,6 +85,23 @@ std::size_t event_end(std::string_view bytes, std::size_t from) {
   }
 }
 
+namespace {
+
+// The data of an event of the usual form, "data: …\n\n", at the front of `bytes`.
+std::optional<std::string_view> plain_data(std::string_view bytes) {
+  constexpr std::string_view kField = "data: ";
+  if (!bytes.starts_with(kField)) return std::nullopt;
+  const std::size_t end = bytes.find('\n', kField.size());
+  if (end == std::string_view::npos || end + 1 >= bytes.size() || bytes[end + 1] != '\n') return std::nullopt;
+  const std::string_view data = bytes.substr(kField.size(), end - kField.size());
+  if (data.empty() || data.find('\r') != std::string_view::npos) return std::nullopt;
+  return data;
+}
+
+constexpr std::size_t kPlainFrame = 8;  // "data: " and two line feeds.
+
+}  // namespace
+
 std::string AnswerObserver::take(std::string bytes) {
   if (fault_ || done_) return {};
   std::size_t searched = 0;
@@ -102,10 +119,11 @@ std::string AnswerObserver::take_events(std::string bytes, std::size_t search_fr
   std::size_t begin = 0;
   const std::string_view view = bytes;
   while (!fault_ && !done_) {
-    const std::size_t size = event_end(view.substr(begin), search_from);
+    const auto plain = search_from == 0 ? plain_data(view.substr(begin)) : std::nullopt;
+    const std::size_t size = plain ? plain->size() + kPlainFrame : event_end(view.substr(begin), search_from);
     search_from = 0;
     if (size == std::string_view::npos) break;
-    if (observe(view.substr(begin, size)) == Fate::strip) {
+    if ((plain ? observe_plain(*plain) : observe(view.substr(begin, size))) == Fate::strip) {
       out += view.substr(run, begin - run);
       run = begin + size;
     }
@@ -174,6 +192,13 @@ AnswerObserver::Fate AnswerObserver::observe(std::string_view event) {
   return fault_ ? Fate::strip : fate;
 }
 
+AnswerObserver::Fate AnswerObserver::observe_plain(std::string_view data) {
+  begun_ = true;
+  if (trimmed(data).empty()) return Fate::relay;
+  const Fate fate = observe_data(data);
+  return fault_ ? Fate::strip : fate;
+}
+
 AnswerObserver::Fate AnswerObserver::observe_data(std::string_view data) {
   if (trimmed(data) == kDone) {
     if (complete()) {
@@ -201,16 +226,16 @@ AnswerObserver::Fate AnswerObserver::read_chunk(std::string_view data) {
   bool is_error = false;
   bool has_usage = false;
   while (cursor.next_member(key)) {
-    if (json_string_is(key, "choices") && cursor.enter_array()) {
+    if (key == "choices" && cursor.enter_array()) {
       for (; cursor.next_element(); ++choices) well_formed = read_choice(cursor) && well_formed;
-    } else if (json_string_is(key, "usage")) {
+    } else if (key == "usage") {
       const auto usage = read_usage(cursor);
       has_usage = usage.has_value();
       if (usage) usage_ = usage;
-    } else if (json_string_is(key, "error")) {
+    } else if (key == "error") {
       is_error = is_error || cursor.peek() != 'n';
       cursor.skip_value();
-    } else if (json_string_is(key, "object") && cursor.peek() == '"') {
+    } else if (key == "object" && cursor.peek() == '"') {
       is_error = is_error || cursor.raw_string() == "error";
     } else {
       cursor.skip_value();
@@ -233,13 +258,13 @@ bool AnswerObserver::read_choice(JsonCursor& cursor) {
   bool finished = false;
   std::string_view key;
   while (cursor.next_member(key)) {
-    if (json_string_is(key, "index")) {
+    if (key == "index") {
       index = cursor.integer().value_or(0);
-    } else if (json_string_is(key, "finish_reason")) {
+    } else if (key == "finish_reason") {
       finished = read_finish(cursor);
-    } else if (json_string_is(key, "delta") || json_string_is(key, "message")) {
+    } else if (key == "delta" || key == "message") {
       output = read_delta(cursor) || output;
-    } else if (json_string_is(key, "text")) {
+    } else if (key == "text") {
       output = cursor.skip_value().size() > 2 || output;
     } else {
       cursor.skip_value();

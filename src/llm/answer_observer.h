@@ -56,6 +56,7 @@ class AnswerObserver {
   std::string take_events(std::string bytes, std::size_t search_from);
   void update_commitment();
   Fate observe(std::string_view event);
+  Fate observe_plain(std::string_view data);
   Fate observe_data(std::string_view data);
   Fate read_chunk(std::string_view data);
   bool read_choice(JsonCursor& cursor);

@@ -49,7 +49,7 @@ class BodyReader {
   }
 
   void read_member(std::string_view key) {
-    const auto is = [&](std::string_view name) { return json_string_is(key, name); };
+    const auto is = [&](std::string_view name) { return key == name; };
     if (is("model")) {
       read_model();
     } else if (is("messages") || is("prompt")) {
@@ -107,7 +107,7 @@ class BodyReader {
     bool empty = true;
     while (cursor_.next_member(key)) {
       empty = false;
-      const bool is_wish = json_string_is(key, "include_usage");
+      const bool is_wish = key == "include_usage";
       const std::string_view value = cursor_.skip_value();
       if (!is_wish) continue;
       wished = true;

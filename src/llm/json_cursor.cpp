@@ -92,20 +92,6 @@ bool JsonCursor::fail() {
   return false;
 }
 
-void JsonCursor::skip_space() {
-  while (position_ < text_.size()) {
-    const char c = text_[position_];
-    if (c != ' ' && c != '\n' && c != '\t' && c != '\r') return;
-    ++position_;
-  }
-}
-
-bool JsonCursor::take(char c) {
-  if (position_ >= text_.size() || text_[position_] != c) return false;
-  ++position_;
-  return true;
-}
-
 char JsonCursor::peek() {
   if (failed_) return '\0';
   skip_space();
@@ -144,12 +130,17 @@ bool JsonCursor::next(char close) {
   return true;
 }
 
-bool JsonCursor::next_member(std::string_view& raw_key) {
+bool JsonCursor::next_member(std::string_view& key) {
   if (!next('}')) return false;
   const std::size_t begin = position_ + 1;
-  if (!pass_key()) return fail();
-  const std::size_t end = text_.rfind('"', position_ - 1);  // Only space and the colon are behind it.
-  raw_key = text_.substr(begin, end - begin);
+  if (!pass_string()) return fail();
+  key = text_.substr(begin, position_ - 1 - begin);
+  skip_space();
+  if (!take(':')) return fail();
+  if (escaped_) {
+    key_ = decode_json_string(key);
+    key = key_;
+  }
   return true;
 }
 
@@ -165,6 +156,7 @@ bool JsonCursor::pass_key() {
 
 bool JsonCursor::pass_string() {
   if (!take('"')) return false;
+  escaped_ = false;
   const char* const text = text_.data();
   while (true) {
     while (position_ + 8 <= text_.size()) {
@@ -188,6 +180,7 @@ bool JsonCursor::pass_string() {
 }
 
 bool JsonCursor::pass_escape() {
+  escaped_ = true;
   const char c = position_ + 1 < text_.size() ? text_[position_ + 1] : '\0';
   if (c == 'u') {
     if (position_ + 6 > text_.size()) return false;

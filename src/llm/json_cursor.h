@@ -23,7 +23,8 @@ class JsonCursor {
   bool enter_object();
   bool enter_array();
   // The next member of the object, up to its value; the next element of the array. False once past the closing bracket.
-  bool next_member(std::string_view& raw_key);
+  // The key is decoded, and valid until the next one.
+  bool next_member(std::string_view& key);
   bool next_element();
 
   // The first character of the value that comes next, '\0' when there is none: '"', '{', '[', 't', 'f', 'n', a digit…
@@ -43,8 +44,15 @@ class JsonCursor {
 
  private:
   bool fail();
-  void skip_space();
-  bool take(char c);
+  void skip_space() {
+    while (position_ < text_.size() && text_[position_] <= ' ' && is_space(text_[position_])) ++position_;
+  }
+  bool take(char c) {
+    if (position_ >= text_.size() || text_[position_] != c) return false;
+    ++position_;
+    return true;
+  }
+  static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
   bool enter(char open);
   bool next(char close);
   bool pass_scalar();
@@ -60,6 +68,8 @@ class JsonCursor {
   std::size_t position_ = 0;
   bool first_ = false;  // No member or element of the container has been taken yet.
   bool failed_ = false;
+  bool escaped_ = false;  // The last string that was passed over holds an escape.
+  std::string key_;       // Of an object's member, when it had to be decoded.
 };
 
 // What a string says, given how it is written. Unpaired surrogates become U+FFFD.

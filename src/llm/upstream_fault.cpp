@@ -73,9 +73,9 @@ struct ErrorFields {
         return is_string ? decode_json_string(value.substr(1, value.size() - 2)) : std::string(value);
       };
       if (value == "null") continue;
-      if (json_string_is(key, "message")) message = text();
-      if (json_string_is(key, "code") || json_string_is(key, "status_code")) code = text();
-      if (json_string_is(key, "type")) type = text();
+      if (key == "message") message = text();
+      if (key == "code" || key == "status_code") code = text();
+      if (key == "type") type = text();
     }
   }
 };
@@ -126,14 +126,14 @@ std::optional<UpstreamFault> fault_of_object(std::string_view json) {
   bool has_error = false;
   bool is_error = false;
   while (cursor.next_member(key)) {
-    if (json_string_is(key, "error")) {
+    if (key == "error") {
       has_error = cursor.peek() != 'n';
       if (cursor.enter_object()) {
         nested.read(cursor);
       } else {
         cursor.skip_value();
       }
-    } else if (json_string_is(key, "object")) {
+    } else if (key == "object") {
       is_error = cursor.raw_string() == "error";
     } else {
       cursor.skip_value();

@@ -21,7 +21,7 @@ bool read_choices(JsonCursor& cursor, bool& given_up) {
     std::string_view key;
     if (!cursor.enter_object()) cursor.skip_value();
     while (cursor.next_member(key)) {
-      const bool is_reason = json_string_is(key, "finish_reason");
+      const bool is_reason = key == "finish_reason";
       if (is_reason && cursor.peek() == '"') {
         given_up = given_up || gives_up(*cursor.raw_string());
       } else {
@@ -61,9 +61,9 @@ std::optional<ChatUsage> read_usage(JsonCursor& cursor) {
   ChatUsage usage;
   std::string_view key;
   while (cursor.next_member(key)) {
-    if (json_string_is(key, "prompt_tokens")) {
+    if (key == "prompt_tokens") {
       usage.prompt_tokens = cursor.integer().value_or(0);
-    } else if (json_string_is(key, "completion_tokens")) {
+    } else if (key == "completion_tokens") {
       usage.completion_tokens = cursor.integer().value_or(0);
     } else {
       cursor.skip_value();
@@ -80,14 +80,14 @@ std::optional<UpstreamFault> check_whole_answer(std::string_view body, std::opti
   bool is_error = false;
   std::string_view key;
   while (cursor.next_member(key)) {
-    if (json_string_is(key, "choices") && cursor.enter_array()) {
+    if (key == "choices" && cursor.enter_array()) {
       answered = read_choices(cursor, given_up);
-    } else if (json_string_is(key, "usage")) {
+    } else if (key == "usage") {
       usage = read_usage(cursor);
-    } else if (json_string_is(key, "error")) {
+    } else if (key == "error") {
       is_error = cursor.peek() != 'n';
       cursor.skip_value();
-    } else if (json_string_is(key, "object") && cursor.peek() == '"') {
+    } else if (key == "object" && cursor.peek() == '"') {
       is_error = is_error || cursor.raw_string() == "error";
     } else {
       cursor.skip_value();
