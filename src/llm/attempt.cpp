@@ -92,6 +92,7 @@ http::ClientRequest Attempt::upstream_request(const RelayJob& job) const {
   out.headers.add("X-Request-Id", context_.request_id());
   if (!endpoint.api_key.empty()) out.headers.add("Authorization", "Bearer " + endpoint.api_key);
   const std::string& model = endpoint.model.empty() ? shared_.model.name() : endpoint.model;
+  out.connect_timeout = shared_.model.config.timeouts.connect;
   out.body = body_for_upstream(job.request.body, job.parsed, model);
   return out;
 }

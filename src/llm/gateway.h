@@ -30,7 +30,7 @@ namespace ragtime::llm {
 // Each counts by itself. The request's own deadline ends all of them.
 struct GatewayTimeouts {
   std::chrono::milliseconds connect{5'000};
-  std::chrono::milliseconds first_byte{10'000};   // Of a stream: from sending the request to its reply's head.
+  std::chrono::milliseconds first_byte{10'000};   // Of a stream: from asking an endpoint to its reply's head.
   std::chrono::milliseconds first_token{60'000};  // Of a stream: from sending the request to the first output.
   std::chrono::milliseconds idle{30'000};         // Between two pieces of an answer.
   std::chrono::milliseconds answer{300'000};      // Of a whole answer: from sending the request to its first byte.
