@@ -83,6 +83,11 @@ std::shared_ptr<Origin> Client::State::origin(const Url& url) {
 Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Url url, std::shared_ptr<Origin> origin,
                                                                  std::chrono::milliseconds limit,
                                                                  RequestContext& context) {
+  asio::ssl::context* authorities = nullptr;
+  if (url.tls) {
+    // Reading the system's authorities takes a while, once; that is not the peer's slowness.
+    RAGTIME_CO_TRY(authorities, tls());
+  }
   const auto started = steady_clock::now();
   if (limit.count() == 0) limit = origin->connect_limit();
   RequestContext connecting(context, context.deadline().sooner(limit));
@@ -99,10 +104,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Url url, std::s
   guard.follow(connecting);
   guard.expire_at(connecting.deadline().when());
   error_code error = co_await connection->connect(std::move(*addresses));
-  if (!error && url.tls) {
-    RAGTIME_CO_TRY(asio::ssl::context* const authorities, tls());
-    error = co_await connection->start_tls(*authorities, url.host);
-  }
+  if (!error && url.tls) error = co_await connection->start_tls(*authorities, url.host);
   if (error) co_return failure(guard.reason() ? "no connection in time" : "cannot connect: " + error.message());
   origin->connected(steady_clock::now() - started);
   origin->count_created();

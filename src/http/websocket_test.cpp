@@ -93,7 +93,7 @@ class WebSocketServer : public ServerFixture {
     }).timeout = std::chrono::hours(1);
   }
 
-  // Everything up to the end of the next frame: its opcode as a digit, then its payload.
+  // Everything up to the end of the next frame: its opcode as a hexadecimal digit, then its payload.
   static std::string next_frame(RawClient& client) {
     const std::string head = client.read(2);
     if (head.size() < 2) return "end";
@@ -103,7 +103,7 @@ class WebSocketServer : public ServerFixture {
       size = 0;
       for (const char byte : client.read(static_cast<std::size_t>(extra))) size = size << 8 | static_cast<unsigned char>(byte);
     }
-    return std::to_string(head[0] & 0x0f) + client.read(size);
+    return "0123456789abcdef"[head[0] & 0x0f] + client.read(size);
   }
 
   static int close_code(const std::string& frame) {
@@ -203,7 +203,7 @@ TEST_F(WebSocketServer, AnswersPingsAndTakesFramesBehindTheHandshake) {
   RawClient client(port());
   client.send(std::string(kHandshake) + frame(9, "hello") + frame(1, "text"));
   client.read_until("\r\n\r\n");
-  EXPECT_EQ(next_frame(client), "10hello");
+  EXPECT_EQ(next_frame(client), "ahello");
   EXPECT_EQ(next_frame(client), "1text");
 }
 
