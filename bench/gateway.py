@@ -36,6 +36,7 @@ from gateway_arms import ARMS, LOAD_CORE, MODEL, RAGTIME, Missing, pinned
 
 OUTPUT = ROOT / "docs/performance"
 PACE_MS = 20
+LATENCY_SHOWN_US = 1000
 STALL_MS = 10 * PACE_MS
 KB = 1024
 # name: (options of `ragtime bench`, concurrency)
@@ -162,12 +163,13 @@ def measure_memory(arm, streams, seconds):
 
 
 def spread(values):
-    values = [v for v in values if not math.isnan(v)]
+    values = [v for v in values if v is not None and not math.isnan(v)]
     return (statistics.median(values), min(values), max(values)) if values else None
 
 
 def added(rounds, direct, key):
-    return spread([(mine[key] - bare[key]) * 1000 for mine, bare in zip(rounds, direct)])
+    return spread([(mine[key] - bare[key]) * 1000 for mine, bare in zip(rounds, direct)
+                   if mine[key] is not None and bare[key] is not None])
 
 
 def draw(results):
@@ -180,7 +182,10 @@ def draw(results):
         direct = requests[cell]["direct"]
         series = {name: [added(rounds, direct, key) for key in ("p50", "p99")]
                   for name, rounds in requests[cell].items() if name != "direct"}
-        panels.append(chart.Panel(title, ["p50", "p99"], {n: [clip(p) for p in s] for n, s in series.items()}, "µs"))
+        # Two orders of magnitude in one panel would hide the smaller one; the document has them all.
+        series = {name: [clip(p) for p in points] for name, points in series.items() if points[0] and points[0][0] < LATENCY_SHOWN_US}
+        if series:
+            panels.append(chart.Panel(title, ["p50", "p99"], series, "µs (those under 1 ms)"))
     rates = [cell for cell in requests if "at once" in cell]
     if rates:
         names = list(requests[rates[0]])
@@ -207,14 +212,18 @@ def print_tables(results):
             if "alone" in cell and "direct" in arms:
                 for key in ("p50", "p99"):
                     value = added(rounds, arms["direct"], key)
-                    line += f"  +{key} {value[0]:7.0f} µs ({value[1]:.0f} … {value[2]:.0f})"
+                    line += "" if not value else f"  +{key} {value[0]:7.0f} µs ({value[1]:.0f} … {value[2]:.0f})"
             failed = sum(r["failed"] for r in rounds)
-            bound = name != "direct" and "direct" in arms and rate[0] > 0.9 * spread([r["rps"] for r in arms["direct"]])[0]
+            bound = "at once" in cell and name != "direct" and "direct" in arms and rate[0] > 0.9 * spread([r["rps"] for r in arms["direct"]])[0]
             print(line + (f"  {failed} failed: {rounds[0]['errors']}" if failed else "") + ("  generator-bound" if bound else ""))
     for name, rounds in results.get("paced", {}).items():
         direct = results["paced"].get("direct", rounds)
         ttft, gap = added(rounds, direct, "ttft_p99"), added(rounds, direct, "gap_p99")
         half = added(rounds, direct, "ttft_p50")
+        failed = sum(r["failed"] for r in rounds)
+        if not (ttft and gap and half):
+            print(f"paced {name:12} no stream ended well, {failed} failed")
+            continue
         print(f"paced {name:12} +TTFT p50 {half[0]:.0f} µs, p99 {ttft[0]:.0f} µs ({ttft[1]:.0f} … {ttft[2]:.0f}), "
               f"+gap p99 {gap[0]:.0f} µs ({gap[1]:.0f} … {gap[2]:.0f})")
     for name, steps in results.get("sweep", {}).items():
@@ -274,11 +283,11 @@ def main():
     results = {"date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
                "command": "bench/run gateway " + " ".join(sys.argv[1:]), "missing": {}}
     run(arguments, results)
-    print_tables(results)
     if not arguments.no_write:
         OUTPUT.mkdir(parents=True, exist_ok=True)
         (OUTPUT / "gateway.json").write_text(json.dumps(without_nan(results), indent=1) + "\n")
         (OUTPUT / "gateway.svg").write_text(draw(results))
+    print_tables(results)
 
 
 if __name__ == "__main__":
