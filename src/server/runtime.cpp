@@ -27,15 +27,11 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
   RAGTIME_TRY(auto directory, DataDirectory::open(configuration.server.data_dir));
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(configuration), log, std::move(directory)));
   RAGTIME_TRY_DONE(runtime->open_storage());
-<<<<<<< HEAD
-  runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration));
+  runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration), &runtime->metrics);
   runtime->pools = std::make_unique<ModelPools>(runtime->configuration, *runtime->client, *runtime->blocking, log,
                                                 runtime->metrics);
   runtime->gateway =
       llm::make_gateway(runtime->pools->gateway_models(runtime->configuration), *runtime->client, runtime->metrics);
-=======
-  runtime->client = std::make_unique<http::Client>(client_config(runtime->configuration), &runtime->metrics);
->>>>>>> a0d8a89 (wip http)
   RAGTIME_TRY_DONE(runtime->open_encoder());
   RAGTIME_TRY_DONE(runtime->open_rerankers());
   RAGTIME_TRY_DONE(runtime->open_engine());
