@@ -72,7 +72,8 @@ def test_a_file_of_endpoints_is_followed(tmp_path, upstreams):
 
 def test_hangup_reads_the_endpoints_again(tmp_path, upstreams):
     def config(*endpoints):
-        return '[[models]]\nname = "chat"\nendpoints = [' + ", ".join(f'{{ url = "{url}" }}' for url in endpoints) + "]\n"
+        listed = ", ".join(f'{{ url = "{url}" }}' for url in endpoints)
+        return f'[[models]]\nname = "chat"\nendpoints = [{listed}]\nbreaker = {{ slow_start_ms = 0 }}\n'
 
     server = Server(tmp_path / "data", config(upstreams[0].url)).start()
     try:
