@@ -44,10 +44,56 @@ def tokenisation():
         yield bytes([tokenizer]) + "it's a café, 你好 <mask> 12\u0301  👍\n".encode()
 
 
+def checksum(data):
+    """That of src/index/crc32c.h."""
+    def add(crc, byte):
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+        return crc
+
+    rounds = len(data) // 32
+    lanes = [0xFFFFFFFF] * 4
+    for begin in range(0, 32 * rounds, 8):
+        for byte in data[begin:begin + 8]:
+            lanes[begin // 8 % 4] = add(lanes[begin // 8 % 4], byte)
+    crc = 0xFFFFFFFF
+    for byte in struct.pack("<4I", *lanes) + data[32 * rounds:]:
+        crc = add(crc, byte)
+    return crc ^ 0xFFFFFFFF
+
+
+def snapshot():
+    """Files of no, one and two columns."""
+    for columns in ({}, {"a": bytes(range(1, 6))}, {"a": bytes(range(1, 60)), "b": b"\1\2\3"}):
+        file = b"RTSNAPSH" + struct.pack("<IHHQ", 1, 0x0102, 8, 0)
+        directory = b""
+        for name, content in columns.items():
+            file += bytes(-len(file) % 4096)
+            directory += struct.pack("<QQIIQ", len(file), len(content), 1, checksum(content), len(name)) + name.encode()
+            file += content
+        trailer = struct.pack("<QQII", len(file), len(directory), checksum(directory), len(columns))
+        yield file + directory + b"RTSNAPEN" + trailer
+
+
+def lexical_index():
+    """Changes of one column each: what fuzz/edited_columns.h reads."""
+    for column in range(11):
+        for operation, value in ((0, 3), (1, 7), (2, 255), (3, 0)):
+            yield struct.pack(">BBHH", column, operation, 5 + column, value)
+
+
+def vector_segment():
+    for kind in range(8):
+        yield bytes([kind])
+        for column in range(0, 14, 2):
+            yield bytes([kind]) + struct.pack(">BBHH", column, 1 + column % 3, column, 300)
+
+
 def main():
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__.strip())
-    for target in (safetensors, tokenizer_json, vocabulary, tokenisation):
+    for target in (safetensors, tokenizer_json, vocabulary, tokenisation, snapshot, lexical_index, vector_segment):
         folder = pathlib.Path(sys.argv[1]) / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, content in enumerate(target()):
