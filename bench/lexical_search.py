@@ -70,15 +70,18 @@ def run_of(texts, low, high, rng):
 
 
 def write_lines(path, rows):
-    with open(path, "w", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".unfinished")
+    with open(unfinished, "w", encoding="utf-8") as file:
         file.writelines(" ".join(row) + "\n" for row in rows)
+    unfinished.replace(path)
 
 
 def make_inputs(size, queries, directory):
     texts = source_texts()
     documents = directory / f"{size}.documents"
     rng = random.Random(size)
-    write_lines(documents, (resampled(texts, rng) for _ in range(size)))
+    if not documents.exists():  # Of another run: they are the same, and a million take minutes.
+        write_lines(documents, (resampled(texts, rng) for _ in range(size)))
     paths = {}
     for kind, (low, high) in KINDS.items():
         paths[kind] = directory / f"{size}.{kind}"
