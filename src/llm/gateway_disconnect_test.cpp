@@ -94,7 +94,10 @@ class DisconnectTest : public GatewayFixture {
     start_front();
   }
 
-  ~DisconnectTest() override { front_->stop(); }
+  ~DisconnectTest() override {
+    front_->stop();
+    server_->stop();  // Its handlers use the log, which dies before it.
+  }
 
   // The upstream: nothing of its own ever ends a request here.
   Task<http::Response> upstream(http::Request& request, RequestContext& context) {
