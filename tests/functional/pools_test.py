@@ -42,7 +42,7 @@ def ask(server):
 
 
 def asked(upstream):
-    return len([record for record in upstream.log()["records"] if record["path"].endswith("/chat/completions")])
+    return len([record for record in upstream.log()["requests"] if record["path"].endswith("/chat/completions")])
 
 
 def test_a_file_of_endpoints_is_followed(tmp_path, upstreams):
