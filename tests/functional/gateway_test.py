@@ -192,7 +192,7 @@ FAULTS = {
     "cut-early": {503}, "endless-pings": {503}, "endless-roles": {503}, "stuck": {503}, "cut": {0, 503}, "cut-event": {0, 503},
     "error-later": {0, 503}, "malformed": {0, 503}, "truncated": {0, 503}, "stall": {0, 503}, "finish-abort": {0, 503},
     "finish-error": {0, 503}, "half-finished": {0, 503}, "not-an-object": {0, 503}, "endless": {0}, "no-done": {200},
-    "cut-after-finish": {200}, "crlf": {200}, "split": {200}, "coalesced": {200}, "pings": {200}, "drip": {200, 0}, "no-space": {200},
+    "cut-after-finish": {200}, "crlf": {200}, "split": {200}, "coalesced": {200}, "pings": {200}, "drip": {200, 0, 503}, "no-space": {200},
     "usage-everywhere": {200}, "extra-fields": {200}, "reasoning-only": {200}, "refusal": {200}, "chunk-extensions": {200},
     "early-hints": {200}, "until-close": {200}, "sized-stream": {200}, "huge-event": {200},
 }
