@@ -3,6 +3,10 @@
     svg = bars("Title", [Panel("one thread", ["16", "64"], {"ours": [(2.0, 1.8, 2.1), None]}, "tokens/s")])
 
 A series holds one (value, low, high) per group, or None where it was not measured.
+
+    svg = curves("Title", [Curves("text", {"ours": [(0.9, 80000), (0.99, 45000)]}, "recall", "queries/s")])
+
+Values of curves are drawn on a logarithmic scale; so are places with `log_x`.
 """
 
 import dataclasses
@@ -44,6 +48,54 @@ def chart_of(title, panels, draw):
         top += HEAD_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 4:.0f}" width="{WIDTH}" role="img" '
             f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>\n' + "\n".join(parts) + "\n</svg>\n")
+
+
+@dataclasses.dataclass
+class Curves:
+    title: str
+    series: dict
+    place: str
+    unit: str
+    log_x: bool = False
+
+
+def curves(title, panels):
+    """As bars(), with a line for each series."""
+    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    legend, legend_height = draw_legend(names, colours)
+    top = 30 + legend_height
+    parts = [text(MARGIN_LEFT, 20, title, size=15, weight="600"), *legend]
+    for panel in panels:
+        parts += draw_curves(panel, colours, top)
+        top += HEAD_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT + 14
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 4:.0f}" width="{WIDTH}" role="img" '
+            f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>\n' + "\n".join(parts) + "\n</svg>\n")
+
+
+def draw_curves(panel, colours, top):
+    points = [point for series in panel.series.values() for point in series]
+    along = math.log10 if panel.log_x else float
+    left, right = along(min(x for x, _ in points)), along(max(x for x, _ in points))
+    low, high = (math.log10(bound(y for _, y in points)) for bound in (min, max))
+    low, high = low - 0.05, max(high, low + 0.3) + 0.05
+    base = top + HEAD_HEIGHT + PLOT_HEIGHT
+    at = lambda x, y: (MARGIN_LEFT + 10 + (along(x) - left) / ((right - left) or 1) * (WIDTH - MARGIN_LEFT - MARGIN_RIGHT - 20),
+                       base - (math.log10(y) - low) / (high - low) * PLOT_HEIGHT)
+    parts = [text(MARGIN_LEFT, top + 22, f"{panel.title}, {panel.unit}", size=12.5, weight="600")]
+    for y in (factor * 10**power for power in range(math.floor(low), math.ceil(high)) for factor in (1, 2, 5)):
+        if low <= math.log10(y) <= high:
+            parts += [line(MARGIN_LEFT, at(points[0][0], y)[1], WIDTH - MARGIN_RIGHT, at(points[0][0], y)[1], GRID),
+                      text(MARGIN_LEFT - 7, at(points[0][0], y)[1] + 4, tick(y), anchor="end")]
+    places = sorted({x for x, _ in points}) if panel.log_x else [x / 100 for x in range(0, 101) if left <= x / 100 <= right and x % 2 == 0]
+    for x in places:
+        parts.append(text(at(x, points[0][1])[0], base + 17, tick(x) if panel.log_x else f"{x:.2f}", anchor="middle"))
+    parts.append(text(WIDTH - MARGIN_RIGHT, base + 31, panel.place, anchor="end"))
+    for name, series in panel.series.items():
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in series))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colours[name]}"/>' for x, y in (at(*point) for point in series)]
+    return parts
 
 
 def draw_legend(names, colours):

@@ -289,17 +289,29 @@ def run(name, size, options, python, directories, results):
         engine.close()
 
 
+def frontier(points):
+    """Settings that no other one beats in recall and speed, by recall."""
+    best = []
+    for point in sorted(points, key=lambda p: (-p["recall"], -p["qps"])):
+        if not best or point["qps"] > best[-1][1]:
+            best.append((point["recall"], point["qps"]))
+    return best[::-1]
+
+
 def draw(results):
-    point = lambda figures: (figures["qps"]["median"], figures["qps"]["min"], figures["qps"]["max"]) if figures else None
-    panels = []
+    """Speed by recall for each data set; if there are several sizes of one, speed by size at recall .95."""
+    panels, growth = [], collections.defaultdict(lambda: collections.defaultdict(list))
     for part in results["data"]:
-        names = list(part["built"])
-        rows = [row for row in part["cases"] if row["case"].startswith("recall")]
-        series = {name: [point(row["engines"].get(name)) for row in rows] for name in names}
+        series = {name: [p for p in frontier(points) if p[0] >= 0.8] for name, points in part["curves"].items()}
         title = f"{part['name']}, {part['vectors']:,} × {part['dimensions']}"
-        if rows:
-            panels.append(chart.Panel(title, [row["case"] for row in rows], series, "queries/s"))
-    return chart.bars("Vector search, best ten, one thread", panels)
+        panels.append(chart.Curves(title, {name: points for name, points in series.items() if points}, "recall@10", "queries/s"))
+        for row in part["cases"]:
+            for name, figures in row["engines"].items() if row["case"] == "recall 0.95" else ():
+                growth[part["name"]][name].append((part["vectors"], figures["qps"]["median"]))
+    for name, series in growth.items():
+        if max(map(len, series.values())) > 1:
+            panels.append(chart.Curves(f"{name} by size, recall .95", series, "vectors", "queries/s", log_x=True))
+    return chart.curves("Vector search, best ten, one thread", panels)
 
 
 def parse():

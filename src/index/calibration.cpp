@@ -18,7 +18,7 @@ constexpr std::size_t kVectorsLeast = 2 * kWanted;
 constexpr std::size_t kDrawsMost = 20 * kQueries;
 constexpr double kStandardErrors = 2;
 constexpr double kEffortStep = 1.2;
-constexpr double kRecallEnough = 0.995;
+constexpr double kRecallEnough = 0.9995;
 // So many efforts in a row that gain nothing end the search, but not before this recall: a kind that looks at some
 // vectors at any effort gains nothing at first.
 constexpr std::size_t kVainMost = 3;

@@ -43,7 +43,7 @@ VectorKind scan_kind(std::size_t dimensions) {
 // Resident, ids and factors included.
 std::size_t vector_bytes(VectorKind kind, std::size_t dimensions) {
   constexpr std::size_t kFactors = 24;
-  constexpr std::size_t kLinks = 132;
+  constexpr std::size_t kLinks = 118;
   const std::size_t padded = (dimensions + 63) / 64 * 64;
   switch (kind) {
     case VectorKind::flat:
@@ -51,7 +51,7 @@ std::size_t vector_bytes(VectorKind kind, std::size_t dimensions) {
     case VectorKind::rabitq:
       return padded + padded / 8 + kFactors;
     case VectorKind::hnsw:
-      return padded + kLinks + kFactors;
+      return padded + padded / 8 + kLinks + kFactors;
     case VectorKind::ivf:
       return padded + padded / 8 + 2 * kFactors;
     default:

@@ -16,6 +16,12 @@ constexpr std::size_t kBlockRowsLeast = 16;
 constexpr std::size_t kBlockRowsMost = 1024;
 // A selection so much smaller is asked before the vectors are looked at.
 constexpr std::size_t kAskedFirstBelow = 4;
+constexpr std::size_t kCodedDimensionsLeast = 128;
+constexpr float kDeviations = 4.0f;
+constexpr std::uint64_t kSeed = 0x2545f4914f6cdd1d;
+static_assert(kBlockRowsMost % kBitBlock == 0);
+
+constexpr std::array<float, kBlockRowsMost> kNothingAdded{};
 
 }  // namespace
 
@@ -45,10 +51,41 @@ struct RecentVectors::Block {
     std::sort(order.begin(), order.end(), [&](std::uint16_t a, std::uint16_t b) { return ids[a] < ids[b]; });
   }
 
+  bool is_coded() const { return bits.size() > 0; }
+
+  // Precondition: it is full, and no reader has been shown that.
+  void encode(const CodeFrame& frame) {
+    const std::size_t dimensions = values.size() / capacity();
+    AlignedColumn<std::uint64_t> codes(capacity() * frame.words());
+    scale = AlignedColumn<float>(capacity());
+    error = AlignedColumn<float>(capacity());
+    std::vector<float> rotated(frame.coordinates());
+    std::vector<std::uint8_t> high(frame.half()), low(frame.half());
+    for (std::size_t at = 0; at < capacity(); ++at) {
+      frame.rotate({values.data() + at * dimensions, dimensions}, rotated);
+      const CodeTerms terms = frame.encode_rotated(rotated, high.data(), low.data());
+      scale[at] = terms.bit_scale;
+      error[at] = terms.bit_error;
+      std::uint64_t* block = codes.data() + at / kBitBlock * kBitBlock * frame.words() + at % kBitBlock;
+      for (std::size_t i = 0; i < rotated.size(); ++i) {
+        block[i / 64 * kBitBlock] |= std::uint64_t{rotated[i] >= 0 ? 1u : 0u} << i % 64;
+      }
+    }
+    bits = std::move(codes);
+  }
+
   AlignedColumn<ChunkId> ids;
   AlignedColumn<float> values;
+  AlignedColumn<std::uint64_t> bits;  // As VectorKernels say, once full; and what bounds need.
+  AlignedColumn<float> scale;
+  AlignedColumn<float> error;
   std::vector<std::uint16_t> order;  // Positions by id, once full.
 };
+
+RecentVectors::RecentVectors(std::size_t dimensions) : dimensions_(dimensions) {
+  if (dimensions < kCodedDimensionsLeast) return;
+  frame_ = std::make_shared<const CodeFrame>(dimensions, kSeed, std::vector<float>(dimensions));
+}
 
 void RecentVectors::add_block() {
   const std::size_t capacity = std::clamp(rows_, kBlockRowsLeast, kBlockRowsMost);
@@ -65,7 +102,9 @@ void RecentVectors::append(ChunkId id, std::span<const float> vector) {
   part.id_most = part.rows == 0 ? id : std::max(part.id_most, id);
   ++part.rows;
   ++rows_;
-  if (part.rows == part.block->capacity()) part.block->sort();
+  if (part.rows < part.block->capacity()) return;
+  part.block->sort();
+  if (frame_ && part.rows == kBlockRowsMost) part.block->encode(*frame_);
 }
 
 void RecentVectors::remove(std::span<const std::size_t> rows) {
@@ -113,8 +152,14 @@ void RecentVectors::search(std::span<const float> query, const Selection* select
   const VectorKernels& kernels = best_vector_kernels();
   const bool ask_first = selection != nullptr && selection->size() < rows_ / kAskedFirstBelow;
   std::array<float, kBlockRowsMost> scores;
+  std::optional<QueryCode> code;
   for (const Part& part : parts_) {
     if (!part.block) continue;
+    if (!ask_first && part.rows == kBlockRowsMost && part.block->is_coded()) {
+      if (!code) code = frame_->prepare(query);
+      search_codes(*part.block, part.first, query, *code, selection, best);
+      continue;
+    }
     const float* values = part.block->values.data();
     if (!ask_first) kernels.dot_rows(query.data(), values, part.rows, dimensions_, scores.data());
     for (std::size_t at = 0; at < part.rows; ++at) {
@@ -127,10 +172,35 @@ void RecentVectors::search(std::span<const float> query, const Selection* select
   }
 }
 
+void RecentVectors::search_codes(const Block& block, std::size_t first, std::span<const float> query,
+                                 const QueryCode& code, const Selection* selection, TopK& best) const {
+  const VectorKernels& kernels = best_vector_kernels();
+  std::array<std::int32_t, kBlockRowsMost> distances;
+  std::array<float, kBlockRowsMost> upper;
+  std::array<std::uint32_t, kBlockRowsMost + 16> chances;
+  kernels.bit_distances(block.bits.data(), kBlockRowsMost / kBitBlock, code.planes.data(), frame_->words(),
+                        distances.data());
+  const BoundTerms terms{code.base, code.bit_step * 15 * static_cast<float>(frame_->coordinates()), -2 * code.bit_step,
+                         kDeviations * code.bit_deviation};
+  kernels.upper_bounds(distances.data(), block.scale.data(), kNothingAdded.data(), block.error.data(), kBlockRowsMost,
+                       terms, upper.data());
+  const std::size_t found = kernels.collect(upper.data(), kBlockRowsMost, best.floor(), chances.data());
+  for (std::size_t i = 0; i < found; ++i) {
+    const std::size_t at = chances[i];
+    if (upper[at] < best.floor() || removed_.contains(first + at)) continue;
+    const ChunkId id = block.ids[at];
+    if (selection != nullptr && !selection->contains(id)) continue;
+    best.offer({id, kernels.dot(query.data(), block.values.data() + at * dimensions_, dimensions_)});
+  }
+}
+
 std::size_t RecentVectors::bytes() const {
   std::size_t sum = removed_.bytes() + parts_.capacity() * sizeof(Part);
   for (const Part& part : parts_) {
-    if (part.block) sum += part.block->ids.bytes() + part.block->values.bytes();
+    if (part.block) {
+      const Block& block = *part.block;
+      sum += block.ids.bytes() + block.values.bytes() + block.bits.bytes() + block.scale.bytes() + block.error.bytes();
+    }
   }
   return sum;
 }

@@ -23,7 +23,7 @@ constexpr std::array kKindNames{
     KindName{VectorKind::pq, "pq"},           KindName{VectorKind::ivf_pq, "ivf_pq"},
 };
 
-// Additions are scanned in f32: so many cost little beside the base, and more are worth a merge.
+// Additions are scanned by 1-bit codes: so many cost little beside the base, and more are worth a merge.
 constexpr std::size_t kRecentLeast = 4'096;
 constexpr std::size_t kRecentMost = 65'536;
 constexpr std::size_t kRemovedLeast = 256;

@@ -219,5 +219,31 @@ TEST(VectorIndexDeathTest, WrongSizesAndDoubleIdsAreDefects) {
   EXPECT_DEATH(index.view()->search({.vector = std::vector<float>{1}}), "");
 }
 
+// More than a block of them, so that codes decide which are compared.
+TEST(VectorIndex, ManyRecentOnesAreFoundAsExactSearchFinds) {
+  constexpr std::size_t kCount = 4'000;
+  const auto all = embedding_like(kCount + 30, 192, 23);
+  const TestVectors vectors{192, {all.values.begin(), all.values.begin() + kCount * 192}};
+  VectorIndex index(192, {});
+  add_all(index, vectors);
+  const std::vector<ChunkId> removed{5, 1'030, 2'047, 3'999};
+  index.apply(removed, {});
+  Selection odd;
+  for (ChunkId id = 1; id < static_cast<ChunkId>(kCount); id += 2) odd.add(id);
+  const auto is_living = [&](std::size_t i) {
+    return std::find(removed.begin(), removed.end(), static_cast<ChunkId>(i)) == removed.end();
+  };
+  for (std::size_t q = kCount; q < all.size(); ++q) {
+    const auto found = index.view()->search({.vector = all[q]});
+    const auto best = exact_search(vectors, all[q], 10, is_living);
+    ASSERT_EQ(found.size(), best.size());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i].score, best[i].score, 1e-5) << q;
+    const auto selected = index.view()->search({.vector = all[q], .selection = &odd});
+    const auto best_odd = exact_search(vectors, all[q], 10, [&](std::size_t i) { return i % 2 == 1 && is_living(i); });
+    for (std::size_t i = 0; i < selected.size(); ++i) EXPECT_NEAR(selected[i].score, best_odd[i].score, 1e-5) << q;
+  }
+  EXPECT_EQ(index.view()->report().recent, kCount - removed.size());
+}
+
 }  // namespace
 }  // namespace ragtime::index
