@@ -142,12 +142,16 @@ Task<> turns(int count) {
 }
 
 Task<> ask(Limiter& limiter, RequestContext& context, llm::Priority priority, std::string label, std::string& log) {
-  auto admission = co_await limiter.admit({.key_id = "k", .tenant = "t"}, {.priority = priority}, context);
+  const Caller caller{.key_id = "k", .tenant = "t", .limits = {}};
+  const Need need{.priority = priority};
+  auto admission = co_await limiter.admit(caller, need, context);
   log += admission.has_value() ? label : "-" + label;
 }
 
 Task<> wait_in_order(Limiter& limiter, RequestContext& context, std::string& log) {
-  auto first = co_await limiter.admit({.key_id = "k", .tenant = "t"}, {}, context);
+  const Caller caller{.key_id = "k", .tenant = "t", .limits = {}};
+  const Need need;
+  auto first = co_await limiter.admit(caller, need, context);
   async::TaskGroup group(co_await asio::this_coro::executor);
   group.spawn(ask(limiter, context, llm::Priority::low, "l", log));
   group.spawn(ask(limiter, context, llm::Priority::low, "L", log));
@@ -173,7 +177,9 @@ TEST_F(LimiterTest, HigherPrioritiesAreServedFirstAndLowOnesTurnedOut) {
 }
 
 Task<> leave_while_waiting(Limiter& limiter, RequestContext& context) {
-  auto first = co_await limiter.admit({.key_id = "k", .tenant = "t"}, {}, context);
+  const Caller caller{.key_id = "k", .tenant = "t", .limits = {}};
+  const Need need;
+  auto first = co_await limiter.admit(caller, need, context);
   RequestContext impatient(context, Deadline::never());
   std::string log;
   async::TaskGroup group(co_await asio::this_coro::executor);

@@ -79,7 +79,7 @@ Task<> leave() {
   SlowClient client(co_await asio::this_coro::executor);
   client.gone = true;
   StreamBuffer buffer(co_await asio::this_coro::executor, client, {});
-  EXPECT_TRUE((co_await buffer.write("one")).has_value());
+  (void)co_await buffer.write("one");  // Whether this one knows already depends on the connection.
   for (int i = 0; i < 5; ++i) co_await turn();
   EXPECT_EQ((co_await buffer.write("two")).error().code, ErrorCode::cancelled);
   co_await buffer.close();
