@@ -64,18 +64,23 @@ std::string spaced_words(std::string_view text) {
   return out;
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// "2.1 7 ", whatever sign ends the sentence.
 std::string numbers_of(std::string_view text) {
   std::string numbers;
-  bool inside = false;
-  for (const char c : text) {
-    const bool digit = c >= '0' && c <= '9';
-    if (digit || (inside && (c == '.' || c == ','))) {
-      numbers.push_back(c);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool inside = i > 0 && is_digit(text[i - 1]);
+    const bool goes_on = i + 1 < text.size() && is_digit(text[i + 1]);
+    if (is_digit(text[i]) || (inside && goes_on && (text[i] == '.' || text[i] == ','))) {
+      numbers.push_back(text[i]);
     } else if (inside) {
       numbers.push_back(' ');
     }
-    inside = digit || (inside && (c == '.' || c == ','));
   }
+  if (!text.empty() && is_digit(text.back())) numbers.push_back(' ');
   return numbers;
 }
 

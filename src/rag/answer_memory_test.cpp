@@ -68,10 +68,13 @@ TEST_F(AnswerMemoryTest, TheSameQuestionIsAnswered) {
   memory_.remember(over("What is the idle speed?"), "chat", said("412"), context_);
   EXPECT_EQ(recall(over("What is the idle speed?")), "412");
   EXPECT_EQ(recall(over("what is  the idle speed")), "412");
+  memory_.remember(over("What is new in 2.1?"), "chat", said("much"), context_);
+  EXPECT_EQ(recall(over("what is new in 2.1")), "much");
+  EXPECT_EQ(recall(over("What is new in 2.1.")), "much");
   EXPECT_EQ(embedder_.calls, 0) << "the same words need no comparison";
   memory_.remember(over("What is the idle speed?"), "chat", said("413"), context_);
   EXPECT_EQ(recall(over("What is the idle speed?")), "413");
-  EXPECT_EQ(memory_.size(), 1u);
+  EXPECT_EQ(memory_.size(), 2u);
 }
 
 TEST_F(AnswerMemoryTest, ASimilarQuestionIsAnsweredWhenTheEmbeddingsAgree) {
