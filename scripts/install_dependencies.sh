@@ -20,7 +20,7 @@ list=no
 for option in "$@"; do
   case "$option" in
     --test)
-      packages+=(python3-venv libgtest-dev libgmock-dev)
+      packages+=(python3-venv libgtest-dev libgmock-dev nginx-light haproxy)
       # A node of another origin brings its own npm and conflicts with Debian's.
       command -v node >/dev/null || packages+=(nodejs)
       command -v npm >/dev/null || packages+=(npm) ;;
