@@ -97,20 +97,23 @@ class BenchRun {
     report.has_slo = !plan_.config.slo.empty();
     for (const auto& target : plan_.targets) report.targets.push_back({target.name, target.url, target.model, {}});
     const std::size_t rounds = options_.rounds > 0 ? options_.rounds : plan_.targets.size() > 1 ? 3 : 1;
-    const std::size_t runs = rounds * plan_.targets.size();
-    Progress progress(invocation_.err, "rounds", runs, options_.quiet);
-    std::size_t done = 0;
+    const bool by_time = plan_.config.requests == 0;
+    const std::size_t length = by_time ? seconds_of_round() : plan_.config.requests;
+    const std::size_t total = rounds * plan_.targets.size() * length;
+    Progress progress(invocation_.err, by_time ? "s" : "requests", total, options_.quiet);
+    std::size_t before = 0;
     for (std::size_t round = 0; round < rounds && !stop_; ++round) {
       for (std::size_t i = 0; i < plan_.targets.size() && !stop_; ++i) {
         load::LoadConfig config = plan_.config;
         config.seed += round;
         const auto& target = plan_.targets[i];
         const auto show = [&](const load::LoadProgress& state) {
-          progress.update(done, progress_text(state, target.name));
+          const auto done = by_time ? static_cast<std::size_t>(state.elapsed.count()) / 1000 : state.ok + state.failed;
+          progress.update(before + std::min(done, length), progress_text(state, target.name));
         };
         RAGTIME_TRY(auto result, load::run_load(target, config, prompts.bodies(config, target.model), show, stop_));
         report.targets[i].rounds.push_back(std::move(result));
-        ++done;
+        before += length;
       }
     }
     return report;
@@ -119,6 +122,10 @@ class BenchRun {
   bool stopped() const { return stop_; }
 
  private:
+  std::size_t seconds_of_round() const {
+    return std::max<std::size_t>(1, static_cast<std::size_t>((plan_.config.warm_up + plan_.config.duration).count() / 1000));
+  }
+
   const BenchPlan& plan_;
   const BenchOptions& options_;
   Invocation& invocation_;
