@@ -200,6 +200,11 @@ Result<std::shared_ptr<const CodeFrame>> CodeFrame::load(const SnapshotReader& r
   if (seed.size() != 1 || centroid.size() != dimensions) {
     return make_error(ErrorCode::corrupt, "The vector index's centroid does not fit its dimensions.");
   }
+  // Queries less a centroid that is no number, or beyond all vectors, could not be rounded to integers.
+  constexpr double kSquareMost = 1e24;
+  double square = 0;
+  for (const float value : centroid) square += double{value} * double{value};
+  if (!(square <= kSquareMost)) return make_error(ErrorCode::corrupt, "The vector index's centroid is out of range.");
   return std::make_shared<const CodeFrame>(dimensions, seed[0], std::vector<float>(centroid.begin(), centroid.end()));
 }
 

@@ -1,5 +1,7 @@
 // Saving and loading of every kind of vector index, and what damage does that checksums did not see.
 
+#include <cstring>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -98,6 +100,15 @@ TEST_P(VectorSnapshotTest, AbsentOrShorterColumnsAreFound) {
     columns_ = whole;
     columns_[name].bytes.resize(column.bytes.size() - column.element_size);
     EXPECT_TRUE(load().has_error()) << name;
+  }
+}
+
+TEST_P(VectorSnapshotTest, CentroidsThatAreNoNumbersAreRefused) {
+  const auto centroid = columns_.find("vector.centroid");
+  if (centroid == columns_.end()) GTEST_SKIP() << "a kind without one";
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1e30f}) {
+    std::memcpy(centroid->second.bytes.data() + sizeof value, &value, sizeof value);
+    EXPECT_EQ(load().error().code, ErrorCode::corrupt) << value;
   }
 }
 
