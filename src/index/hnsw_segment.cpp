@@ -18,6 +18,7 @@ constexpr std::size_t kListedAtOnce = 32;
 // Deviations of a 1-bit estimate within which a listed vector gets its score.
 constexpr float kListedDeviations = 3.0f;
 constexpr std::size_t kBreadthMost = 1 << 14;
+constexpr double kChanceRoom = 0.4;
 // Efforts are measured for so many results; more need more.
 constexpr std::size_t kCalibratedFor = 10;
 
@@ -74,7 +75,9 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   const std::size_t matches = filter.matches_max();
   if (matches == 0) return;
   const std::size_t wanted = std::max(query.effort, best.k() <= kCalibratedFor ? best.k() : best.k() + best.k() / 2);
-  const double breadth = static_cast<double>(wanted) * static_cast<double>(size()) / static_cast<double>(matches);
+  const double share = static_cast<double>(matches) / static_cast<double>(size());
+  // How many of the best pass is left to chance, which takes more room the fewer do.
+  const double breadth = static_cast<double>(wanted) / share * (1 + kChanceRoom * (1 - share));
   if (breadth > kBreadthMost || breadth * kExpansionCost >= static_cast<double>(matches)) {
     search_listed(code, filter, best);
     return;
