@@ -216,6 +216,7 @@ model = ""
 level = "warning"
 [limits]
 connections_max = 30000
+concurrent_requests_max = 30000
 [[models]]
 name = "{MODEL}"
 endpoints = [{{ url = "http://127.0.0.1:{self.upstream}/v1", model = "{MODEL}" }}]
