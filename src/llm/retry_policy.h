@@ -13,12 +13,13 @@
 namespace ragtime::llm {
 
 // At most `percent` of the last ten seconds' requests are repeated, but always `least` of them: repeating everything
-// would multiply the load of servers that fail under it.
+// would multiply the load of servers that fail under it. `least` is more than the failures in a row that eject an
+// endpoint, so that a dead one costs no request of a quiet server.
 class RetryQuota {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  explicit RetryQuota(std::size_t percent, std::size_t least = 3) : percent_(percent), least_(least) {}
+  explicit RetryQuota(std::size_t percent, std::size_t least = 10) : percent_(percent), least_(least) {}
 
   void count_request(Time now = std::chrono::steady_clock::now());
   // Counts the retry if there is room for it.
