@@ -184,11 +184,10 @@ def test_goodput_stays_under_overload(small):
 def test_waiting_requests_are_served_by_priority(directory, upstream):
     limits = "[limits]\nconcurrent_requests_max = 1\nwaiting_requests_max = 2\nrequest_wait_ms = 20000\n"
     server = Server(directory / "queue", models(upstream) + limits).start()
-    order = []
+    replies = {}
 
     def ask(priority):
-        status = server.call("POST", CHAT, body(), headers={"X-Ragtime-Priority": priority})[0]
-        order.append((priority, status))
+        replies[priority] = server.call("POST", CHAT, body(user=priority), headers={"X-Ragtime-Priority": priority})[0]
 
     def waiting(count):
         return lambda: f"ragtime_requests_waiting {count}".encode() in server.call("GET", "/metrics")[2]
@@ -201,8 +200,10 @@ def test_waiting_requests_are_served_by_priority(directory, upstream):
             pool.submit(ask, "normal")
             eventually(waiting(2))
             pool.submit(ask, "high")  # The queue holds two: the low one has to go.
-            eventually(lambda: order == [("low", 503)])
+            eventually(lambda: replies == {"low": 503})
             stream.close()
-        assert order == [("low", 503), ("high", 200), ("normal", 200)]
+        assert replies == {"low": 503, "high": 200, "normal": 200}
+        served = [request.get("user") for _, _, request in upstream.requests if request.get("user")]
+        assert served == ["high", "normal"]
     finally:
         assert server.stop() == 0
