@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "http/request_cases.h"
+#include "http/websocket_cases.h"
 #include "index/snapshot.h"
 #include "targets.h"
 
@@ -130,6 +132,32 @@ TEST(Fuzz, VectorSegment) {
 TEST(Fuzz, LexicalIndex) {
   EXPECT_EQ(lexical_index(nullptr, 0), 0);
   run(lexical_index, random_changes(2000, false), 4000);
+}
+
+TEST(Fuzz, HttpRequest) {
+  std::vector<std::string> seeds;
+  for (auto& each : http::request_cases()) {
+    if (each.bytes.size() < 2000) seeds.push_back(each.bytes + "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  run(http_request, seeds, 60'000);
+}
+
+TEST(Fuzz, HttpResponse) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+  run(http_response,
+      {head + "Content-Length: 12\r\n\r\ndata: hello\n",
+       head + "Transfer-Encoding: chunked\r\n\r\n7\r\ndata: a\r\n2;x\r\n\n\n\r\n0\r\nX: y\r\n\r\n",
+       "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200\r\n\r\nto the end", "HTTP/1.1 304 Not Modified\r\n\r\n",
+       "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+      60'000);
+}
+
+TEST(Fuzz, WebSocket) {
+  std::vector<std::string> seeds;
+  for (auto& each : http::websocket_cases()) {
+    if (each.bytes.size() < 3000) seeds.push_back(each.bytes);
+  }
+  run(websocket, seeds, 60'000);
 }
 
 }  // namespace

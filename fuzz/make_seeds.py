@@ -90,10 +90,28 @@ def vector_segment():
             yield bytes([kind]) + struct.pack(">BBHH", column, 1 + column % 3, column, 300)
 
 
+def http_request():
+    yield b"GET /a?b=%20c HTTP/1.1\r\nHost: a:80\r\n\r\nGET / HTTP/1.0\r\n\r\n"
+    yield b"POST / HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"
+    yield b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n"
+
+
+def http_response():
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    yield b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: x\n\n\r\n0\r\n\r\n"
+
+
+def websocket():
+    for head in (b"\x81", b"\x01", b"\x80", b"\x89", b"\x88"):
+        yield head + b"\x85" + bytes(4) + b"hello"
+    yield b"\x82\xfe\x00\x7e" + bytes(4) + bytes(126)
+
+
 def main():
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__.strip())
-    for target in (safetensors, tokenizer_json, vocabulary, tokenisation, snapshot, lexical_index, vector_segment):
+    for target in (safetensors, tokenizer_json, vocabulary, tokenisation, snapshot, lexical_index, vector_segment,
+                   http_request, http_response, websocket):
         folder = pathlib.Path(sys.argv[1]) / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, content in enumerate(target()):

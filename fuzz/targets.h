@@ -14,6 +14,10 @@ int tokenisation(const std::uint8_t* data, std::size_t size);  // The first byte
 int snapshot(const std::uint8_t* data, std::size_t size);
 int vector_segment(const std::uint8_t* data, std::size_t size);  // The first byte picks the kind, the rest are changes.
 int lexical_index(const std::uint8_t* data, std::size_t size);   // Changes to a saved one.
+// These also return 1 when it matters how the bytes are split.
+int http_request(const std::uint8_t* data, std::size_t size);
+int http_response(const std::uint8_t* data, std::size_t size);
+int websocket(const std::uint8_t* data, std::size_t size);
 
 }  // namespace ragtime::fuzz
 

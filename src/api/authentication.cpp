@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "api/event_socket.h"
 #include "base/hash.h"
+#include "http/websocket_handshake.h"
 
 namespace ragtime::api {
 namespace {
@@ -105,11 +107,13 @@ Result<void> Authenticator::check_local(const http::Request& request) const {
         "configured names only.",
         host));
   }
+  return check_origin(request);
+}
+
+Result<void> Authenticator::check_origin(const http::Request& request) const {
   const auto origin = request.headers.find("origin");
-  if (origin && !is_own_name(authority_of_origin(*origin))) {
-    return forbidden(fmt::format("Origin '{}' may not use this server while it has no API key.", *origin));
-  }
-  return {};
+  if (!origin || is_own_name(authority_of_origin(*origin))) return {};
+  return forbidden(fmt::format("Origin '{}' is not one of server.allowed_hosts.", *origin));
 }
 
 std::optional<storage::ApiKeyRecord> Authenticator::cached(const std::string& hash) {
@@ -171,7 +175,11 @@ Task<Result<Caller>> Authenticator::authenticate(const http::Request& request, S
   Caller caller;
   if (scope == Scope::none) co_return caller;
   caller.tenant = kLocalTenant;
-  const std::string token = bearer_token(request);
+  std::string token = bearer_token(request);
+  if (http::asks_for_websocket(request)) {
+    RAGTIME_CO_TRY_DONE(check_origin(request));
+    if (token.empty()) token = key_of_subprotocols(request.headers);
+  }
   if (!token.empty() && is_local_token(request, token)) {
     context.set_tenant(caller.tenant);
     caller.unmetered = true;

@@ -1,8 +1,10 @@
 // Who may call: keys with scopes and tenants, or the local mode while no key exists.
 //
 // Local mode answers loopback peers only and checks Host and Origin, so that no web page in a browser on the same
-// machine can reach the server under a foreign name. A looked-up key is remembered for kKeyCacheSeconds: a revoked one
-// works at most that long, or kKeyFailureSeconds more while the database fails. Whether any key exists is asked each time, so that the first key acts at once.
+// machine can reach the server under a foreign name. WebSockets, to which browsers apply no same-origin rule, have
+// their Origin checked always; their key may come as a subprotocol (event_socket.h). A looked-up key is remembered for
+// kKeyCacheSeconds: a revoked one works at most that long, or kKeyFailureSeconds more while the database fails. Whether
+// any key exists is asked each time, so that the first key acts at once.
 // Thread safety: every member may be called from any thread.
 #pragma once
 
@@ -49,6 +51,7 @@ class Authenticator {
 
   bool is_local_token(const http::Request& request, std::string_view token) const;
   Result<void> check_local(const http::Request& request) const;
+  Result<void> check_origin(const http::Request& request) const;
   bool is_own_name(std::string_view host) const;
   Task<Result<std::optional<storage::ApiKeyRecord>>> find_key(std::string hash, RequestContext& context);
   std::optional<storage::ApiKeyRecord> cached(const std::string& hash);

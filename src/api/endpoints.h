@@ -70,6 +70,10 @@ RAGTIME_ENDPOINT(get_response);
 RAGTIME_ENDPOINT(delete_response);
 RAGTIME_ENDPOINT(list_input_items);
 
+// sockets.cpp
+RAGTIME_ENDPOINT(open_response_socket);
+RAGTIME_ENDPOINT(open_chat_socket);
+
 // operations.cpp
 RAGTIME_ENDPOINT(get_health);
 RAGTIME_ENDPOINT(get_readiness);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -27,6 +29,9 @@ struct Environment : ServiceDependencies {
   BlobClaims blob_claims;
   Limiter limiter;
   StoreMemory stores;
+  // Answers a POST to one of our routes, for a message of a WebSocket, whose opening was authenticated. Set once by
+  // Service.
+  std::function<Task<http::Response>(std::string_view pattern, http::Request& request, RequestContext& context)> post;
   std::string openapi_json;  // Filled once by Service.
   std::string docs_html;
 

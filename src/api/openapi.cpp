@@ -96,7 +96,11 @@ std::string operation_id(const RouteSpec& route) {
 
 json::object operation(const RouteSpec& route) {
   json::object responses;
-  responses["200"] = success_response(route);
+  if (route.kind == RouteKind::websocket) {
+    responses["101"] = json::object{{"description", "The connection is a WebSocket"}};
+  } else {
+    responses["200"] = success_response(route);
+  }
   json::object failure{{"description", "OpenAI's error body"}};
   failure["content"] = content_of("application/json", schema_reference("Error"));
   responses["default"] = std::move(failure);

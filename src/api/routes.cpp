@@ -18,6 +18,8 @@ constexpr std::array kRoutes = {
     // Answers.
     RouteSpec{"POST", "/v1/responses", read, answer, "Answers", "Answer a question, with citations when it searches files", "",
               "CreateResponse", "Response", R"({"input":"What is the default of ef_construction?","model":"ragtime-extractive@default","stream":true})", create_response},
+    RouteSpec{"GET", "/v1/responses", read, websocket, "Answers", "A WebSocket: each message {\"type\":\"response.create\", …} is answered with the events of the stream", "",
+              "", "", "", open_response_socket},
     RouteSpec{"GET", "/v1/responses/{response_id}", read, plain, "Answers", "A stored response", "include", "", "Response", "", get_response},
     RouteSpec{"DELETE", "/v1/responses/{response_id}", write, plain, "Answers", "Delete a stored response", "", "", "Deleted", "", delete_response},
     RouteSpec{"GET", "/v1/responses/{response_id}/input_items", read, plain, "Answers", "What a stored response was made from", kList, "", "InputItemList", "", list_input_items},
@@ -27,6 +29,8 @@ constexpr std::array kRoutes = {
               "CreateCompletion", "Completion", R"({"model":"chat","prompt":"Once upon a time"})", create_completion},
     RouteSpec{"POST", "/streaming/chat", read, answer, "Answers", "Answer one message as a stream of plain events", "",
               "StreamingChat", "StreamingEvent", R"({"message":"How long is a result cached?","session_id":"session_001","user_id":"user_001"})", create_streaming_chat},
+    RouteSpec{"GET", "/streaming/ws", read, websocket, "Answers", "A WebSocket: each message is answered as /streaming/chat does", "",
+              "", "", "", open_chat_socket},
     RouteSpec{"POST", "/streaming/chat/with-metadata", read, answer, "Answers", "The same with search, citations, usage and timings", "",
               "StreamingChat", "StreamingEvent", "", create_streaming_chat_with_metadata},
     // Search.

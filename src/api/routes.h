@@ -14,6 +14,7 @@ enum class RouteKind {
   plain,   // JSON body in memory, the request timeout.
   answer,  // The same with the answer timeout.
   upload,  // The body is streamed to the handler, with the upload timeout and the file limit.
+  websocket,  // Each message is a request of its own; the timeout is of the connection.
 };
 
 struct RouteSpec {

@@ -1,5 +1,7 @@
 #include "api/service.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "api/authentication.h"
@@ -11,6 +13,7 @@
 #include "api/openapi.h"
 #include "api/routes.h"
 #include "api/stream_buffer.h"
+#include "base/check.h"
 
 namespace ragtime::api {
 
@@ -126,6 +129,20 @@ Task<http::Response> respond(Environment& env, const RouteSpec& spec, http::Requ
   co_return response;
 }
 
+// A message of a WebSocket: whoever opened it asks, and every message is admitted for itself.
+Task<http::Response> post(Environment& env, std::string_view pattern, http::Request& request, RequestContext& context) {
+  const auto routes = route_table();
+  const auto spec = std::ranges::find_if(
+      routes, [&](const RouteSpec& each) { return each.method == "POST" && each.pattern == pattern; });
+  RAGTIME_CHECK(spec != routes.end());
+  if (const auto opening = std::static_pointer_cast<RequestAccount>(request.attachment)) {
+    auto account = std::make_shared<RequestAccount>();
+    account->caller = opening->caller;
+    request.attachment = std::move(account);
+  }
+  co_return co_await respond(env, *spec, request, context);
+}
+
 Task<std::optional<http::Response>> admit(Authenticator& authenticator, Scope scope, http::Request& request,
                                           RequestContext& context) {
   auto caller = co_await authenticator.authenticate(request, scope, context);
@@ -148,6 +165,8 @@ std::chrono::milliseconds timeout_of(const ServiceConfig& config, RouteKind kind
       return config.answer_timeout;
     case RouteKind::upload:
       return config.upload_timeout;
+    case RouteKind::websocket:
+      return config.websocket_timeout;
   }
   return config.request_timeout;
 }
@@ -158,7 +177,11 @@ constexpr std::size_t kUploadOverheadBytes = 64u << 10;
 }  // namespace
 
 Service::Service(ServiceConfig config, ServiceDependencies dependencies)
-    : state_(std::make_shared<State>(std::move(config), std::move(dependencies))) {}
+    : state_(std::make_shared<State>(std::move(config), std::move(dependencies))) {
+  state_->env.post = [&env = state_->env](std::string_view pattern, http::Request& request, RequestContext& context) {
+    return post(env, pattern, request, context);
+  };
+}
 
 Service::~Service() = default;
 

@@ -60,6 +60,7 @@ struct ServiceConfig {
   std::chrono::milliseconds answer_timeout{600'000};
   std::chrono::milliseconds database_timeout{10'000};  // For a look-up to begin.
   std::chrono::milliseconds upload_timeout{600'000};
+  std::chrono::milliseconds websocket_timeout{std::chrono::hours(24)};  // Of a connection, which is closed with 1001.
   // Names accepted in Host and Origin while no key exists (local mode), beside localhost and loopback addresses.
   std::vector<std::string> allowed_hosts;
   // A secret that the command line on the same machine presents instead of a key; see server/data_directory.h.
