@@ -25,7 +25,12 @@ Task<Result<storage::DocumentRecord>> find_document(Environment& env, http::Requ
   co_return document;
 }
 
-http::Response document_reply(Environment& env, const storage::DocumentRecord& document) {
+// The row is committed a moment before the index shows it; who reads "completed" may search at once.
+http::Response document_reply(Environment& env, storage::DocumentRecord document) {
+  const bool indexed = document.status == storage::DocumentStatus::completed && document.chunk_count > 0;
+  if (indexed && !env.engine.document_version(document.store_id, document.file_id)) {
+    document.status = storage::DocumentStatus::in_progress;
+  }
   http::Response response = json_reply(store_file_object(document));
   if (document.status == storage::DocumentStatus::in_progress) {
     response.headers.set("openai-poll-after-ms", poll_after_ms(env));
