@@ -32,12 +32,12 @@ def bars(title, panels):
     return chart_of(title, panels, draw_panel)
 
 
-def curves(title, panels):
+def growth(title, panels):
     """The same with the groups as places on the way from left to right, and powers of ten upwards."""
-    return chart_of(title, panels, draw_curves)
+    return chart_of(title, panels, draw_growth)
 
 
-def chart_of(title, panels, draw):
+def chart_of(title, panels, draw, foot=FOOT_HEIGHT):
     names = list(dict.fromkeys(name for panel in panels for name in panel.series))
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     legend, legend_height = draw_legend(names, colours)
@@ -45,7 +45,7 @@ def chart_of(title, panels, draw):
     parts = [text(MARGIN_LEFT, 20, title, size=15, weight="600"), *legend]
     for panel in panels:
         parts += draw(panel, colours, top)
-        top += HEAD_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT
+        top += HEAD_HEIGHT + PLOT_HEIGHT + foot
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 4:.0f}" width="{WIDTH}" role="img" '
             f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>\n' + "\n".join(parts) + "\n</svg>\n")
 
@@ -61,16 +61,7 @@ class Curves:
 
 def curves(title, panels):
     """As bars(), with a line for each series."""
-    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-    legend, legend_height = draw_legend(names, colours)
-    top = 30 + legend_height
-    parts = [text(MARGIN_LEFT, 20, title, size=15, weight="600"), *legend]
-    for panel in panels:
-        parts += draw_curves(panel, colours, top)
-        top += HEAD_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT + 14
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 4:.0f}" width="{WIDTH}" role="img" '
-            f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>\n' + "\n".join(parts) + "\n</svg>\n")
+    return chart_of(title, panels, draw_curves, foot=FOOT_HEIGHT + 14)
 
 
 def draw_curves(panel, colours, top):
@@ -130,7 +121,7 @@ def draw_panel(panel, colours, top):
     return parts
 
 
-def draw_curves(panel, colours, top):
+def draw_growth(panel, colours, top):
     values = [value for points in panel.series.values() for point in filter(None, points) for value in point]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     base = top + HEAD_HEIGHT + PLOT_HEIGHT

@@ -253,7 +253,7 @@ def draw_growth(results):
         series = {title: [point_of(case, name) for case in cases] for name, title in NAMES.items()}
         series = {title: points for title, points in series.items() if any(points)}
         panels.append(chart.Panel(f"{low}–{high} terms", [f"{size:,} documents" for size in sizes], series, "queries/s"))
-    return chart.curves("BM25, best ten, one thread, as the collection grows", panels)
+    return chart.growth("BM25, best ten, one thread, as the collection grows", panels)
 
 
 def case_row(case):

@@ -8,10 +8,12 @@ usage: tools/check_repository.py [--no-compile] [ROOT]
   lengths     functions up to 70 lines, files up to 1000
   banned      detached coroutines, sleeping tests, getenv outside server, sockets outside http
   documents   paths named in Markdown files exist
-  hygiene     no machine paths, no build output, no weights
+  hygiene     no machine paths, no build output, no weights, no conflict markers
+  python      no function or class defined twice in a file
 """
 
 import argparse
+import ast
 import concurrent.futures
 import os
 import pathlib
@@ -175,6 +177,19 @@ MACHINE_PATHS = re.compile("/" + "work/(main|shared)|/" + "root/")
 WEIGHTS = re.compile(r"\.(safetensors|onnx|gguf|pt|bin\.index|whl)$")
 
 
+CONFLICT = re.compile(r"^(<{7}|>{7}) ")
+
+
+def check_python(path, code):
+    """A second function or class of one name silently replaces the first."""
+    seen = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if node.name in seen:
+                yield f"{path}:{node.lineno}: '{node.name}' is defined a second time"
+            seen.add(node.name)
+
+
 def check_hygiene(root, path):
     size = (root / path).stat().st_size
     if size > FILE_BYTES_MAX:
@@ -185,6 +200,8 @@ def check_hygiene(root, path):
         for number, line in enumerate((root / path).read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if MACHINE_PATHS.search(line):
                 yield f"{path}:{number}: a path of one machine"
+            if CONFLICT.match(line):
+                yield f"{path}:{number}: the marker of a merge conflict"
 
 
 def main():
@@ -202,6 +219,8 @@ def main():
             problems += check_layers(path, code)
             problems += check_lengths(path, code)
             problems += check_banned(path, code)
+        if path.endswith(".py"):
+            problems += check_python(path, (root / path).read_text(encoding="utf-8"))
         if path.endswith(".md") and not path.startswith("examples/docs/"):
             problems += check_documents(root, path, (root / path).read_text(encoding="utf-8"))
     problems += check_headers(root, files, not arguments.no_compile)
