@@ -14,11 +14,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "async/time_limit.h"
 #include "http/client.h"
 #include "llm/answer_observer.h"
 #include "llm/gateway.h"
 #include "llm/gateway_model.h"
-#include "llm/time_limit.h"
 #include "llm/upstream_fault.h"
 
 namespace ragtime::llm {
@@ -109,7 +109,7 @@ class Attempt final : public GatewayStream {
   std::optional<Clock::time_point> sent_;
   Clock::time_point committed_at_;
   std::unique_ptr<http::ClientStream> reply_;  // Null when nothing more is to be read from it.
-  TimeLimit limit_;                            // Cancels context_.
+  async::TimeLimit limit_;                     // Cancels context_.
   AnswerObserver observer_;
   std::string ready_;  // For the next read_some().
   std::optional<Error> failure_;

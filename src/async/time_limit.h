@@ -1,4 +1,5 @@
-// TimeLimit: one timer for a wait whose limit moves with every step. Moving it later costs no timer operation.
+// TimeLimit: one timer for a wait whose limit moves with every step. Moving it later costs no timer operation; unlike
+// Watch it does not end with one operation.
 //
 // Thread safety: belongs to its executor.
 #pragma once
@@ -12,7 +13,7 @@
 
 #include "async/task.h"
 
-namespace ragtime::llm {
+namespace ragtime::async {
 
 class TimeLimit {
  public:
@@ -24,7 +25,7 @@ class TimeLimit {
   TimeLimit(const TimeLimit&) = delete;
   TimeLimit& operator=(const TimeLimit&) = delete;
 
-  void set(Time when);
+  void set(Time when);  // Time::max(): none.
   bool passed() const;
 
  private:
@@ -34,4 +35,4 @@ class TimeLimit {
   std::shared_ptr<State> state_;
 };
 
-}  // namespace ragtime::llm
+}  // namespace ragtime::async

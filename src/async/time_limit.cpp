@@ -1,8 +1,8 @@
-#include "llm/time_limit.h"
+#include "async/time_limit.h"
 
 #include <utility>
 
-namespace ragtime::llm {
+namespace ragtime::async {
 
 struct TimeLimit::State {
   State(asio::any_io_executor executor, std::function<void()> on_pass)
@@ -37,8 +37,9 @@ void TimeLimit::arm(const std::shared_ptr<State>& state) {
   state->timer.expires_at(state->armed);
   state->timer.async_wait([state](boost::system::error_code error) {
     if (error || !state->call) return;
+    state->armed = Time::max();
     if (std::chrono::steady_clock::now() < state->when) {
-      arm(state);
+      if (state->when != Time::max()) arm(state);
       return;
     }
     state->passed = true;
@@ -46,4 +47,4 @@ void TimeLimit::arm(const std::shared_ptr<State>& state) {
   });
 }
 
-}  // namespace ragtime::llm
+}  // namespace ragtime::async
