@@ -7,11 +7,13 @@
 #include <fmt/format.h>
 
 #include "api/openapi.h"
+#include "text/html_escape.h"
 
 namespace ragtime::api {
 namespace {
 
 namespace json = boost::json;
+using text::escape_html;
 
 constexpr std::string_view kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -105,29 +107,6 @@ std::string route_section(const RouteSpec& route) {
 }
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
 
 std::string curl_example(const RouteSpec& route) {
   std::string url = "http://127.0.0.1:8000" + openapi_path(route.pattern);

@@ -18,6 +18,4 @@ std::string docs_page(std::span<const RouteSpec> routes, const boost::json::obje
 // A command that calls the route on a local server.
 std::string curl_example(const RouteSpec& route);
 
-std::string escape_html(std::string_view text);
-
 }  // namespace ragtime::api

@@ -6,9 +6,12 @@
 #include <fmt/format.h>
 
 #include "load/svg_chart.h"
+#include "text/html_escape.h"
 
 namespace ragtime::load {
 namespace {
+
+using text::escape_html;
 
 constexpr std::string_view kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

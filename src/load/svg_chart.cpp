@@ -6,9 +6,12 @@
 #include <fmt/format.h>
 
 #include "load/load_report.h"
+#include "text/html_escape.h"
 
 namespace ragtime::load {
 namespace {
+
+using text::escape_html;
 
 constexpr double kWidth = 640;
 constexpr double kHeight = 260;
@@ -131,29 +134,6 @@ class Chart {
 };
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::string line_chart(const std::vector<ChartSeries>& series, const ChartAxes& axes) {
   return Chart(series, axes).draw();

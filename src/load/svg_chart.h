@@ -22,7 +22,6 @@ struct ChartAxes {
   double y_max = 0;  // 0: as the points say.
 };
 
-std::string escape_html(std::string_view text);
 std::string line_chart(const std::vector<ChartSeries>& series, const ChartAxes& axes);
 
 }  // namespace ragtime::load
