@@ -1,7 +1,6 @@
 #include "llm/attempt.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "llm/whole_answer.h"
@@ -46,16 +45,6 @@ Demand demand_of(const RelayJob& job, std::span<const std::string> excluded_urls
 
 std::string_view path_of(GatewayApi api) {
   return api == GatewayApi::chat_completions ? "chat/completions" : "completions";
-}
-
-// The exact one of OpenAI's servers first.
-std::optional<milliseconds> retry_after(const http::Headers& headers) {
-  if (const auto exact = headers.find("retry-after-ms")) {
-    int count = 0;
-    const auto [end, status] = std::from_chars(exact->data(), exact->data() + exact->size(), count);
-    if (status == std::errc() && end == exact->data() + exact->size() && count >= 0) return milliseconds(count);
-  }
-  return parse_retry_after(headers.find("retry-after").value_or(""));
 }
 
 double seconds(std::chrono::steady_clock::duration duration) {
@@ -142,7 +131,7 @@ Task<Attempt::End> Attempt::read_refusal() {
   }
   if (End own = own_ended(); own.error) co_return own;
   UpstreamFault fault = fault_of_reply(status, body);
-  fault.retry_after = retry_after(reply_->headers());
+  fault.retry_after = retry_after_of(reply_->headers());
   refusal_type_ = reply_->headers().find("content-type").value_or("application/json");
   refusal_ = std::move(body);
   co_return fail(std::move(fault));

@@ -1,7 +1,6 @@
 #include "llm/remote_call.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -9,6 +8,7 @@
 
 #include "async/wait.h"
 #include "llm/chat_stream.h"
+#include "llm/upstream_fault.h"
 
 namespace ragtime::llm {
 namespace {
@@ -42,14 +42,6 @@ ErrorCode code_of_status(int status) {
   if (status == 429) return ErrorCode::resource_exhausted;
   const bool callers = status >= 400 && status < 500 && !is_our_mistake(status) && status != 408;
   return callers ? ErrorCode::invalid_argument : ErrorCode::unavailable;
-}
-
-std::optional<milliseconds> retry_after_of(const http::Headers& headers) {
-  const std::string_view text = headers.find("retry-after").value_or("");
-  int seconds = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (text.empty() || status != std::errc() || end != text.data() + text.size() || seconds < 0) return std::nullopt;
-  return std::chrono::seconds(seconds);
 }
 
 // How one attempt ended.

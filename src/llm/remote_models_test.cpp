@@ -190,6 +190,11 @@ TEST_F(RemoteModelTest, RetryAfterBeyondTheTimeLimitIsNotAwaited) {
   EXPECT_EQ(bodies_.size(), 1u);
 }
 
+TEST_F(RemoteModelTest, RetryAfterInMillisecondsCounts) {
+  EXPECT_EQ(embed({{503, "{}", {{"retry-after-ms", "3600000"}}}}).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(bodies_.size(), 1u);
+}
+
 TEST_F(RemoteModelTest, MistakesAreNotRepeated) {
   EXPECT_EQ(embed({{400, R"({"error":{"message":"too long"}})", {}}}).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(bodies_.size(), 1u);

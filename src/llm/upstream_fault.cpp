@@ -164,6 +164,15 @@ std::optional<milliseconds> parse_retry_after(std::string_view text) {
   return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kMax));
 }
 
+std::optional<milliseconds> retry_after_of(const http::Headers& headers) {
+  if (const auto exact = headers.find("retry-after-ms")) {
+    int count = 0;
+    const auto [end, status] = std::from_chars(exact->data(), exact->data() + exact->size(), count);
+    if (status == std::errc() && end == exact->data() + exact->size() && count >= 0) return milliseconds(count);
+  }
+  return parse_retry_after(headers.find("retry-after").value_or(""));
+}
+
 Error client_error(const UpstreamFault& fault, std::string_view model) {
   const bool overload = fault.kind == FaultKind::status && fault.status == 429;
   const ErrorCode code = overload ? ErrorCode::resource_exhausted : ErrorCode::unavailable;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/message.h"
 #include "llm/endpoint_pool.h"
 
 namespace ragtime::llm {
@@ -47,6 +48,9 @@ std::optional<UpstreamFault> fault_of_object(std::string_view json);
 
 // "Retry-After": seconds, or an HTTP date. Nothing when it is neither.
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text);
+
+// How long the reply asks to be left alone: "retry-after-ms" of OpenAI's servers, else "Retry-After".
+std::optional<std::chrono::milliseconds> retry_after_of(const http::Headers& headers);
 
 // The same as an error for the client, once nothing is left to try.
 Error client_error(const UpstreamFault& fault, std::string_view model);
