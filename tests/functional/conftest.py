@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -18,6 +19,9 @@ BINARY = pathlib.Path(os.environ.get("RAGTIME_BINARY", ROOT / "build/release/rag
 DATA = pathlib.Path(os.environ.get("RAGTIME_DATA", ROOT.parent / "shared/data"))
 REFERENCE = pathlib.Path(os.environ.get("RAGTIME_REFERENCE", ROOT.parent / "shared/reference"))
 MODEL = ROOT / "build/models/all-MiniLM-L6-v2"
+
+sys.path.insert(0, str(ROOT / "tests/support"))
+from upstream import Upstream  # noqa: E402
 
 
 class Server:
@@ -93,6 +97,13 @@ class Server:
         with contextlib.suppress(ValueError):
             return reply.status, reply.headers, json.loads(content)
         return reply.status, reply.headers, content
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """A scripted chat server, whose model names choose what goes wrong."""
+    with Upstream() as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

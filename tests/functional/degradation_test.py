@@ -1,26 +1,16 @@
 """What stands in when a model, its time limit or the documents fail: each kind, in every form of an answer."""
 
 import json
-import pathlib
-import sys
 import urllib.request
 
 import pytest
 from conftest import Server
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
+from upstream import Upstream
 
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 QUESTION = "What is the idle speed of the Kestrel-7?"
 KINDS = {"refuses": "llm_unavailable", "busy": "llm_overloaded", "stuck": "llm_timeout", "cut-early": "llm_unavailable"}
 FORMS = ["chat", "chat stream", "responses", "responses stream", "streaming/chat", "streaming/chat/with-metadata"]
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,17 @@
 """Answers by a configured chat model: prompt, relay, citations, and what happens when the model misbehaves."""
 
 import json
-import pathlib
-import sys
 import urllib.request
 
 import openai
 import pytest
 from conftest import Server
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
-
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 QUESTION = "What is the idle speed of the Kestrel-7?"
 CLEAN = "The idle speed is 412 revolutions per minute. 转速为412转。 Nothing else is known."
 MODELS = ["good", "split", "late-usage", "refuses", "busy", "wrong", "cut", "cut-early", "error-event", "garbage",
           "stuck", "endless"]
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

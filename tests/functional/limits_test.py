@@ -2,18 +2,13 @@
 
 import concurrent.futures
 import json
-import pathlib
 import re
-import sys
 import time
 import urllib.request
 
 import openai
 import pytest
 from conftest import Server
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
 
 CHAT = "/v1/chat/completions"
 
@@ -25,12 +20,6 @@ def models(upstream):
 
 def body(model="good", **more):
     return {"model": model, "messages": [{"role": "user", "content": "Hello"}], **more}
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

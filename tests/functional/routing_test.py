@@ -1,25 +1,14 @@
 """The model "auto": which configured model answers, and how the answer says why."""
 
 import json
-import pathlib
-import sys
 import urllib.request
 
 import pytest
 from conftest import ROOT, Server
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
-
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 LIGHT = "What is the idle speed of the Kestrel-7?"
 STRONG = "Analyse and compare both designs, prove your claim step by step and justify the trade-offs."
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

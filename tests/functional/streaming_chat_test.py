@@ -1,16 +1,12 @@
 """POST /streaming/chat and /streaming/chat/with-metadata: plain events of one answer."""
 
 import json
-import pathlib
 import re
-import sys
 import urllib.request
 
 import pytest
 from conftest import Server
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import ANSWER, Upstream  # noqa: E402
+from upstream import ANSWER, Upstream
 
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 CLEAN = re.sub(r" ?\[\d\]", "", ANSWER)  # Markers of sources are taken out.

@@ -1,15 +1,11 @@
 """Faults of a model server as users of /v1/responses and of answers over documents see them: one well-formed end."""
 
 import json
-import pathlib
-import sys
 import urllib.request
 
 import pytest
 from conftest import Server
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
+from upstream import Upstream
 
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 QUESTION = "What is the idle speed of the Kestrel-7?"

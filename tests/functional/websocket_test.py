@@ -1,9 +1,7 @@
 """Chat and responses over WebSocket, with the clients that people use: OpenAI's and `websockets`."""
 
 import json
-import pathlib
 import socket
-import sys
 import time
 
 import openai
@@ -12,17 +10,8 @@ from conftest import Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from upstream import Upstream  # noqa: E402
-
 TEXT = "The rotor of the Kestrel-7 reaches its idle speed of 412 revolutions per minute after ninety seconds."
 QUESTION = "What is the idle speed of the Kestrel-7?"
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
