@@ -1,16 +1,40 @@
-#include "api/streaming_chat.h"
+// POST /streaming/chat and /streaming/chat/with-metadata: the events of one answer, each a JSON object with a "type":
+//
+//   start · [metadata · search] · delta … with [citation] between · done | error
+//
+// Those in brackets only with metadata; `[DONE]` follows the last. Over WebSocket the same routes answer, see
+// event_socket.h.
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "api/answering.h"
 #include "api/chat_stream.h"
 #include "api/endpoints.h"
 #include "api/errors.h"
+#include "api/json_reader.h"
 #include "api/json_text.h"
 #include "api/reply.h"
+#include "api/stopwatch.h"
 #include "api/wire.h"
 #include "http/sse.h"
+#include "rag/answer.h"
 
 namespace ragtime::api {
 namespace {
+
+constexpr std::size_t kSessionIdCharsMax = 256;
+
+struct StreamingChatJob {
+  Stopwatch total;
+  std::string session_id;  // Given back; a client's name for the conversation.
+  std::string user_id;
+  std::string model_text;  // As in chat completions: a model, MODEL@STORE, or empty for the default.
+  json::object metadata;   // Given back with metadata.
+  bool with_metadata = false;
+  std::shared_ptr<Limiter::Admission> admission;
+  rag::AnswerRequest answer;
+};
 
 using Job = std::shared_ptr<StreamingChatJob>;
 
@@ -22,7 +46,7 @@ json::object event_of(std::string_view type) {
 
 class StreamingEvents final : public rag::AnswerEvents {
  public:
-  StreamingEvents(const StreamingSink& sink, bool with_metadata) : sink_(sink), with_metadata_(with_metadata) {}
+  StreamingEvents(http::StreamWriter& writer, bool with_metadata) : writer_(writer), with_metadata_(with_metadata) {}
 
   Task<Result<void>> on_search_start(const std::vector<std::string>& queries) override {
     queries_ = queries;
@@ -53,13 +77,14 @@ class StreamingEvents final : public rag::AnswerEvents {
   // A client that refused an event gets no further one.
   Task<Result<void>> send(json::object event) {
     if (refused_) co_return make_error(ErrorCode::cancelled, "the client is gone");
-    auto sent = co_await sink_(json_text(event));
+    const std::string bytes = http::format_sse("", json_text(event));
+    auto sent = co_await writer_.write(bytes);
     refused_ = sent.has_error();
     co_return sent;
   }
 
  private:
-  const StreamingSink& sink_;
+  http::StreamWriter& writer_;
   const bool with_metadata_;
   std::vector<std::string> queries_;
   bool refused_ = false;
@@ -96,37 +121,33 @@ json::object done_event(const StreamingChatJob& job, const rag::Answer& answer, 
   return event;
 }
 
-Task<Result<void>> send_sse(http::StreamWriter& writer, std::string data) {
-  const std::string event = http::format_sse("", data);
-  co_return co_await writer.write(event);
+json::object error_event(const Error& error) {
+  json::object event = event_of("error");
+  event["error"] = error_object(error);
+  return event;
+}
+
+// Every event but [DONE]. An error: the client is gone.
+Task<Result<void>> send_events(Environment& env, Job job, RequestContext& context, http::StreamWriter& writer) {
+  StreamingEvents events(writer, job->with_metadata);
+  RAGTIME_CO_TRY_DONE(co_await events.send(start_event(*job, context)));
+  if (job->with_metadata) RAGTIME_CO_TRY_DONE(co_await events.send(metadata_event(*job)));
+  auto answer = co_await answer_safely(env, std::move(job->answer), events, context);
+  env.observe_stages(context);
+  if (answer.has_value()) {
+    settle_usage(job->admission, answer->usage);
+    co_return co_await events.send(done_event(*job, *answer, context));
+  }
+  if (answer.error().code == ErrorCode::cancelled) co_return std::move(answer).error();
+  log_stream_failure(env, context, answer.error());
+  co_return co_await events.send(error_event(answer.error()));
 }
 
 Task<> stream_chat_events(Environment& env, Job job, RequestContext& context, http::StreamWriter& writer) {
-  const StreamingSink sink = [&writer](std::string event) { return send_sse(writer, std::move(event)); };
-  auto answer = co_await run_streaming_chat(env, job, sink, context);
-  if (answer.has_error() && answer.error().code == ErrorCode::cancelled) co_return;
-  co_await send_sse(writer, "[DONE]");
-}
-
-Task<Result<http::Response>> stream_chat(Environment& env, http::Request& request, RequestContext& context,
-                                         bool with_metadata) {
-  RAGTIME_CO_TRY(const Job job, read_streaming_chat(request.body, with_metadata));
-  RAGTIME_CO_TRY_DONE(co_await prepare_streaming_chat(env, job, context));
-  job->admission = admission_of(request);
-  http::Response reply = event_stream_reply();
-  set_route_header(reply, job->answer.route);
-  reply.stream = [&env, &context, job](http::StreamWriter& writer) {
-    return stream_chat_events(env, job, context, writer);
-  };
-  co_return reply;
-}
-
-}  // namespace
-
-std::string streaming_error_event(const Error& error) {
-  json::object event = event_of("error");
-  event["error"] = error_object(error);
-  return json_text(event);
+  const auto sent = co_await send_events(env, job, context, writer);
+  if (sent.has_error()) co_return;
+  const std::string end = http::format_sse("", "[DONE]");
+  co_await writer.write(end);
 }
 
 Result<Job> read_streaming_chat(std::string_view body, bool with_metadata) {
@@ -153,27 +174,20 @@ Result<Job> read_streaming_chat(std::string_view body, bool with_metadata) {
   return job;
 }
 
-Task<Result<void>> prepare_streaming_chat(Environment& env, Job job, RequestContext& context) {
+Task<Result<http::Response>> stream_chat(Environment& env, http::Request& request, RequestContext& context,
+                                         bool with_metadata) {
+  RAGTIME_CO_TRY(const Job job, read_streaming_chat(request.body, with_metadata));
   RAGTIME_CO_TRY_DONE(co_await prepare_answer(env, job->model_text, job->answer, "vector_store_ids", context));
-  co_return Result<void>();
+  job->admission = admission_of(request);
+  http::Response reply = event_stream_reply();
+  set_route_header(reply, job->answer.route);
+  reply.stream = [&env, &context, job](http::StreamWriter& writer) {
+    return stream_chat_events(env, job, context, writer);
+  };
+  co_return reply;
 }
 
-Task<Result<rag::Answer>> run_streaming_chat(Environment& env, Job job, StreamingSink sink, RequestContext& context) {
-  StreamingEvents events(sink, job->with_metadata);
-  RAGTIME_CO_TRY_DONE(co_await events.send(start_event(*job, context)));
-  if (job->with_metadata) RAGTIME_CO_TRY_DONE(co_await events.send(metadata_event(*job)));
-  auto answer = co_await answer_safely(env, std::move(job->answer), events, context);
-  env.observe_stages(context);
-  if (answer.has_error()) {
-    if (answer.error().code == ErrorCode::cancelled) co_return answer;
-    log_stream_failure(env, context, answer.error());
-    co_await sink(streaming_error_event(answer.error()));
-    co_return answer;
-  }
-  settle_usage(job->admission, answer->usage);
-  RAGTIME_CO_TRY_DONE(co_await events.send(done_event(*job, *answer, context)));
-  co_return answer;
-}
+}  // namespace
 
 Task<Result<http::Response>> create_streaming_chat(Environment& env, http::Request& request, RequestContext& context) {
   co_return co_await stream_chat(env, request, context, false);
