@@ -18,6 +18,7 @@ import json
 import math
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -129,7 +130,7 @@ def measure(arguments):
                     results.append({"precision": precision, **compare(data, reference, ours)})
             finally:
                 ours.close()
-    return {"benchmark": "embedding-quality", "command": "bench/run embedding-quality " + " ".join(sys.argv[1:]),
+    return {"benchmark": "embedding-quality", "command": "bench/run embedding-quality " + shlex.join(sys.argv[1:]),
             "commit": environment.commit(), "machine": environment.machine(), "versions": reference.peer.versions,
             "model": environment.MODEL.name, "results": results}
 

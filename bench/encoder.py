@@ -21,6 +21,7 @@ import pathlib
 import random
 import re
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -337,7 +338,7 @@ def measure(arguments, threads, lengths):
         multiply = {f"{p.name} x{n}": round(p.ask(do="multiply", threads=n)["gflops"]) for p in peers if "torch" in p.name
                     for n in threads}
     foreign = sorted(run.foreign)
-    return {"benchmark": "encoder", "command": "bench/run encoder " + " ".join(sys.argv[1:]), "commit": environment.commit(),
+    return {"benchmark": "encoder", "command": "bench/run encoder " + shlex.join(sys.argv[1:]), "commit": environment.commit(),
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": environment.machine(),
             "model": environment.MODEL.name, "rounds": arguments.rounds, "seed": arguments.seed,
             "versions": {k: v for peer in peers for k, v in peer.versions.items()},

@@ -22,6 +22,7 @@ import datetime
 import json
 import math
 import pathlib
+import shlex
 import statistics
 import subprocess
 import sys
@@ -281,7 +282,7 @@ def main():
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
     results = {"date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
-               "command": "bench/run gateway " + " ".join(sys.argv[1:]), "missing": {}}
+               "command": "bench/run gateway " + shlex.join(sys.argv[1:]), "missing": {}}
     run(arguments, results)
     if not arguments.no_write:
         OUTPUT.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -312,7 +313,7 @@ def parse():
 
 def main():
     options = parse()
-    results = {"command": "bench/run lexical-search " + " ".join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
+    results = {"command": "bench/run lexical-search " + shlex.join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
                "commit": environment.commit(), "machine": environment.machine(), "rounds": options.rounds,
                "queries": options.queries, "load": os.getloadavg()[0], "missing": {}, "cases": [], "indexing": []}
     for size in options.sizes:

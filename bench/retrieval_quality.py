@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def measure(arguments):
                 say(f"{name} with {reranker}")
                 of_stage = evaluator.run(name, "--seed", arguments.seed, "--queries", arguments.rerank_queries, "--reranker", reranker)
                 stages.append({"reranker": reranker, **of_stage["sets"][0]})
-    return {"benchmark": "retrieval-quality", "command": "bench/run retrieval-quality " + " ".join(sys.argv[1:]),
+    return {"benchmark": "retrieval-quality", "command": "bench/run retrieval-quality " + shlex.join(sys.argv[1:]),
             "commit": environment.commit(), "machine": environment.machine(), "settings": settings, "sets": results, "second_stages": stages}
 
 

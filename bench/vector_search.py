@@ -24,6 +24,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -335,7 +336,7 @@ def main():
     directory = environment.cache_directory() / "vector-inputs"
     directory.mkdir(parents=True, exist_ok=True)
     python = environment.peers_python(environment.cache_directory() / "vector", REQUIREMENTS, "about 200 MB")
-    results = {"command": "bench/run vector-search " + " ".join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
+    results = {"command": "bench/run vector-search " + shlex.join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
                "commit": environment.commit(), "machine": environment.machine(), "rounds": options.rounds,
                "queries": options.queries, "load": os.getloadavg()[0], "missing": {}, "data": []}
     with tempfile.TemporaryDirectory() as scratch:
