@@ -11,7 +11,8 @@ Every engine runs on one thread and is measured in processor time. First each se
 the curve; then, in rounds and in random order, the fastest setting that reaches recall@10 of .90, .95 and .99, and the
 .95 setting under selections of 10, 1 and .1 %. Figures are medians over the rounds, with the smallest and largest.
 Resident memory is what a process grows by while it builds, the input dropped. --churn removes a random half of the
-vectors and adds it again, so many times. Writes vector-search.json and vector-search.svg to docs/performance/.
+vectors and adds it again, so many times. Writes vector-search.json and vector-search.svg to docs/performance/; there a
+run replaces what it measured and leaves other data and sizes, each of which names its command and commit.
 """
 
 import argparse
@@ -271,23 +272,39 @@ def churn(engines, curves, truth, rounds):
     return rows
 
 
-def run(name, size, options, python, directories, results):
+def run(name, size, options, python, directories):
+    """One data set at one size, with the circumstances it was measured in."""
     say(f"{name}, {size} vectors")
+    missing = {}
     inputs, scratch = directories
     data = make_data(name, size, options.queries, inputs, python)
     truth = Truth(python, data, scratch)
-    engines = start(options.engines, python, data, scratch, results["missing"])
+    engines = start(options.engines, python, data, scratch, missing)
     curves = {engine.name: curve(engine, truth) for engine in engines}
     for engine in engines:
         say(f"  {engine.name}: " + ", ".join(f"{recall:.3f} {qps:.0f}/s" for recall, qps, _ in curves[engine.name]))
     samples = measure(cases_of(engines, curves, options.filters), truth, options.rounds, random.Random(size))
-    results["data"].append({
-        "name": name, "vectors": size, "dimensions": data[2], "built": {e.name: e.built for e in engines},
+    part = {
+        "name": name, "vectors": size, "dimensions": data[2], "command": "bench/run vector-search " + shlex.join(sys.argv[1:]),
+        "date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
+        "rounds": options.rounds, "queries": options.queries, "load": os.getloadavg()[0], "missing": missing,
+        "built": {e.name: e.built for e in engines},
         "curves": {n: [{"recall": r, "qps": q, "setting": s} for r, q, s in points] for n, points in curves.items()},
         "cases": table(engines, samples),
-        "churn": churn(engines, curves, truth, options.churn) if options.churn else []})
+        "churn": churn(engines, curves, truth, options.churn) if options.churn else []}
     for engine in [*engines, truth.exact]:
         engine.close()
+    return part
+
+
+def write(part):
+    """Replaces what was measured before of the same data and size."""
+    path = OUTPUT / "vector-search.json"
+    kept = json.loads(path.read_text())["data"] if path.exists() else []
+    kept = [other for other in kept if (other["name"], other["vectors"]) != (part["name"], part["vectors"])]
+    results = {"data": sorted([*kept, part], key=lambda p: (p["name"] != "text", p["name"], p["vectors"]))}
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    (OUTPUT / "vector-search.svg").write_text(draw(results))
 
 
 def frontier(points):
@@ -336,16 +353,12 @@ def main():
     directory = environment.cache_directory() / "vector-inputs"
     directory.mkdir(parents=True, exist_ok=True)
     python = environment.peers_python(environment.cache_directory() / "vector", REQUIREMENTS, "about 200 MB")
-    results = {"command": "bench/run vector-search " + shlex.join(sys.argv[1:]), "date": datetime.date.today().isoformat(),
-               "commit": environment.commit(), "machine": environment.machine(), "rounds": options.rounds,
-               "queries": options.queries, "load": os.getloadavg()[0], "missing": {}, "data": []}
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.data:
             for size in dict.fromkeys(min(size, 60_000 if name == "mnist784" else size) for size in options.sizes):
-                run(name, size, options, python, (directory, pathlib.Path(scratch)), results)
-    if not options.no_write:
-        (OUTPUT / "vector-search.json").write_text(json.dumps(results, indent=1) + "\n")
-        (OUTPUT / "vector-search.svg").write_text(draw(results))
+                part = run(name, size, options, python, (directory, pathlib.Path(scratch)))
+                if not options.no_write:
+                    write(part)
 
 
 if __name__ == "__main__":
