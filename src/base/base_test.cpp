@@ -1,4 +1,6 @@
 #include <set>
+#include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -48,6 +50,17 @@ TEST(Id, IsPrefixedAndUnique) {
   EXPECT_EQ(ids.size(), 1000u);
   EXPECT_EQ(ids.begin()->size(), 29u);
   EXPECT_TRUE(ids.begin()->starts_with("file-"));
+}
+
+TEST(Id, IsUniqueAcrossThreadsAndAsLongAsAsked) {
+  std::set<std::string> ids;
+  for (int i = 0; i < 20; ++i) {
+    std::string id;
+    std::thread([&id] { id = make_id(""); }).join();
+    ids.insert(id);
+  }
+  EXPECT_EQ(ids.size(), 20u);
+  EXPECT_EQ(random_alphanumeric(5000).size(), 5000u) << "more than is drawn at once";
 }
 
 TEST(Deadline, NeverAndExpired) {

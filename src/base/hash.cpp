@@ -8,13 +8,27 @@
 
 namespace ragtime {
 
+namespace {
+
+// Looked up once: EVP_sha256() would look for an implementation in every use.
+const EVP_MD* sha256() {
+  static const EVP_MD* const algorithm = [] {
+    EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA2-256", nullptr);
+    RAGTIME_CHECK(fetched != nullptr);
+    return fetched;
+  }();
+  return algorithm;
+}
+
+}  // namespace
+
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   ~State() { EVP_MD_CTX_free(context); }
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  RAGTIME_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1);
+  RAGTIME_CHECK(EVP_DigestInit_ex(state_->context, sha256(), nullptr) == 1);
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
