@@ -21,6 +21,14 @@ using boost::system::error_code;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kOriginsMax = 1024;
+constexpr std::size_t kTargetsMax = 256;
+constexpr std::size_t kTargetBytesMax = 1024;  // Longer URLs are not kept.
+
+// Where a URL leads.
+struct Target {
+  std::shared_ptr<const Url> url;
+  std::shared_ptr<Origin> origin;
+};
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -36,9 +44,9 @@ struct Client::State {
   State(ClientConfig value, telemetry::Metrics* registry) : config(std::move(value)), metrics(registry) {}
 
   Result<asio::ssl::context*> tls();
-  std::shared_ptr<Origin> origin(const Url& url);
-  Task<Result<std::unique_ptr<Connection>>> connect(Url url, std::shared_ptr<Origin> origin,
-                                                    std::chrono::milliseconds limit, RequestContext& context);
+  Result<Target> target(const std::string& url);
+  Task<Result<std::unique_ptr<Connection>>> connect(Target target, std::chrono::milliseconds limit,
+                                                    RequestContext& context);
   // One request and the head of its reply, without following redirects.
   static Task<Result<std::unique_ptr<ClientStream>>> exchange(std::shared_ptr<State> state,
                                                               const ClientRequest& request, RequestContext& context);
@@ -51,6 +59,7 @@ struct Client::State {
   std::optional<asio::ssl::context> tls_;  // Made on first use; then constant. Guarded by mutex_.
   // Connections are of one client, since another may trust other authorities. Guarded by mutex_.
   std::map<std::string, std::shared_ptr<Origin>> origins_;
+  std::map<std::string, Target> targets_;  // By URL: most requests go to the same few. Guarded by mutex_.
 };
 
 Result<asio::ssl::context*> Client::State::tls() {
@@ -71,20 +80,31 @@ Result<asio::ssl::context*> Client::State::tls() {
   return &*tls_;
 }
 
-std::shared_ptr<Origin> Client::State::origin(const Url& url) {
-  const std::string name = url.origin();
+Result<Target> Client::State::target(const std::string& url) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = origins_.find(name); found != origins_.end()) return found->second;
-  // What is forgotten lives on while it is in use.
-  if (origins_.size() >= kOriginsMax) origins_.erase(origins_.begin());
-  return origins_.emplace(name, std::make_shared<Origin>(name, config, metrics)).first->second;
+  if (const auto found = targets_.find(url); found != targets_.end()) return found->second;
+  RAGTIME_TRY(Url parsed, parse_url(url));
+  const std::string name = parsed.origin();
+  auto found = origins_.find(name);
+  if (found == origins_.end()) {
+    // What is forgotten lives on while it is in use.
+    if (origins_.size() >= kOriginsMax) {
+      origins_.erase(origins_.begin());
+      targets_.clear();  // Two origins of one name would count apart.
+    }
+    found = origins_.emplace(name, std::make_shared<Origin>(name, config, metrics)).first;
+  }
+  Target out{std::make_shared<const Url>(std::move(parsed)), found->second};
+  if (targets_.size() >= kTargetsMax) targets_.clear();
+  if (url.size() <= kTargetBytesMax) targets_.emplace(url, out);
+  return out;
 }
 
-Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Url url, std::shared_ptr<Origin> origin,
-                                                                 std::chrono::milliseconds limit,
+Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Target target, std::chrono::milliseconds limit,
                                                                  RequestContext& context) {
+  const auto& [url, origin] = target;
   asio::ssl::context* authorities = nullptr;
-  if (url.tls) {
+  if (url->tls) {
     // Reading the system's authorities takes a while, once; that is not the peer's slowness.
     RAGTIME_CO_TRY(authorities, tls());
   }
@@ -94,9 +114,9 @@ Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Url url, std::s
   const auto failure = [&](const std::string& what) {
     if (auto alive = context.check(); alive.has_error()) return alive.error();
     if (connecting.deadline().expired()) origin->missed_connect();
-    return make_error(ErrorCode::unavailable, url.origin() + ": " + what);
+    return make_error(ErrorCode::unavailable, url->origin() + ": " + what);
   };
-  auto addresses = co_await resolve(url, connecting);
+  auto addresses = co_await resolve(*url, connecting);
   if (addresses.has_error()) co_return failure(addresses.error().message);
   const auto executor = co_await asio::this_coro::executor;
   auto connection = std::make_unique<Connection>(executor, origin);
@@ -104,7 +124,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::State::connect(Url url, std::s
   guard.follow(connecting);
   guard.expire_at(connecting.deadline().when());
   error_code error = co_await connection->connect(std::move(*addresses));
-  if (!error && url.tls) error = co_await connection->start_tls(*authorities, url.host);
+  if (!error && url->tls) error = co_await connection->start_tls(*authorities, url->host);
   if (error) co_return failure(guard.reason() ? "no connection in time" : "cannot connect: " + error.message());
   origin->connected(steady_clock::now() - started);
   origin->count_created();
@@ -115,17 +135,17 @@ Task<Result<std::unique_ptr<ClientStream>>> Client::State::exchange(std::shared_
                                                                     const ClientRequest& request,
                                                                     RequestContext& context) {
   RAGTIME_CO_TRY_DONE(context.check());
-  RAGTIME_CO_TRY(Url url, parse_url(request.url));
-  RAGTIME_CO_TRY(const std::string head, format_request_head(request, url));
-  const auto origin = state->origin(url);
-  const ClientExchange::Peer peer{std::shared_ptr<const ClientConfig>(state, &state->config), std::move(url), origin};
+  RAGTIME_CO_TRY(const Target target, state->target(request.url));
+  RAGTIME_CO_TRY(const std::string head, format_request_head(request, *target.url));
+  const auto& origin = target.origin;
+  const ClientExchange::Peer peer{std::shared_ptr<const ClientConfig>(state, &state->config), target.url, origin};
   RAGTIME_CO_TRY(auto permit, co_await origin->acquire(context));
   const auto executor = co_await asio::this_coro::executor;
   auto connection = ConnectionPool::of(executor).take(origin);
   bool reused = connection != nullptr;
   while (true) {
     if (!reused) {
-      auto made = co_await state->connect(peer.url, origin, request.connect_timeout, context);
+      auto made = co_await state->connect(target, request.connect_timeout, context);
       if (made.has_error()) co_return std::move(made).error();
       connection = std::move(*made);
     }

@@ -134,8 +134,8 @@ Task<bool> exchange_may_be_repeated(std::uint16_t port, Flag* closed, bool idemp
   if (closed != nullptr) {
     EXPECT_TRUE(closed->wait());
   }
-  ClientExchange exchange(executor, {config, Url{false, "127.0.0.1", "1", "/"}, origin}, std::move(connection), {},
-                          false);
+  const auto url = std::make_shared<const Url>(Url{false, "127.0.0.1", "1", "/"});
+  ClientExchange exchange(executor, {config, url, origin}, std::move(connection), {}, false);
   exchange.on_used_connection();
   auto started = co_await exchange.start("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "", milliseconds(0), context);
   EXPECT_TRUE(started.has_error());

@@ -11,24 +11,31 @@ using boost::system::error_code;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kReadBytes = 16u << 10;
+constexpr std::size_t kHeadBytesUsual = 512;
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
 
 }  // namespace
 
 Result<std::string> format_request_head(const ClientRequest& request, const Url& url) {
   const auto bad = [](std::string what) { return make_error(ErrorCode::invalid_argument, std::move(what)); };
   if (!is_token(request.method)) return bad("the method is not a token");
-  std::string out = request.method + " " + url.target + " HTTP/1.1\r\n";
-  if (!request.headers.find("host")) out += "Host: " + url.host_field() + "\r\n";
-  if (!request.headers.find("user-agent")) out += "User-Agent: ragtime\r\n";
+  std::string out;
+  out.reserve(kHeadBytesUsual);
+  out.append(request.method).append(" ").append(url.target).append(" HTTP/1.1\r\n");
+  if (!request.headers.find("host")) append_field(out, "Host", url.host_field());
+  if (!request.headers.find("user-agent")) append_field(out, "User-Agent", "ragtime");
   for (const auto& [name, value] : request.headers.fields()) {
     if (!is_token(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       return bad("the header field \"" + name + "\" is malformed");
     }
     if (equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "transfer-encoding")) continue;
-    out += name + ": " + value + "\r\n";
+    append_field(out, name, value);
   }
   const bool has_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
-  if (has_body) out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  if (has_body) append_field(out, "Content-Length", std::to_string(request.body.size()));
   out += "\r\n";
   return out;
 }
@@ -51,7 +58,7 @@ ClientExchange::ClientExchange(const asio::any_io_executor& executor, Peer peer,
 Error ClientExchange::failure(const RequestContext& context, const std::string& what) const {
   if (auto alive = context.check(); alive.has_error()) return alive.error();
   if (guard_.reason() == ErrorCode::cancelled) return make_error(ErrorCode::cancelled, "the request was cancelled");
-  return make_error(ErrorCode::unavailable, peer_.url.origin() + ": " + what);
+  return make_error(ErrorCode::unavailable, peer_.url->origin() + ": " + what);
 }
 
 Task<error_code> ClientExchange::fill() {
@@ -114,7 +121,7 @@ Task<Result<std::string>> ClientExchange::read_some(RequestContext& context) {
   guard_.follow(context);
   while (!parser_.body_done()) {
     RAGTIME_CO_TRY(const bool progress, parser_.read_body(buffer_, out, kReadBytes));
-    if (progress && !out.empty()) co_return out;
+    if (progress && !out.empty()) break;
     if (progress) continue;
     guard_.expire_at(std::min(context.deadline().when(), steady_clock::now() + peer_.config->idle_timeout));
     const error_code error = co_await fill();
@@ -126,7 +133,7 @@ Task<Result<std::string>> ClientExchange::read_some(RequestContext& context) {
       co_return failure(context, idle ? "nothing more of the reply arrived in time" : error.message());
     }
   }
-  release();
+  if (parser_.body_done()) release();
   co_return out;
 }
 

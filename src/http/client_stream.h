@@ -29,7 +29,7 @@ class ClientExchange final : public ClientStream {
  public:
   struct Peer {
     std::shared_ptr<const ClientConfig> config;
-    Url url;
+    std::shared_ptr<const Url> url;
     std::shared_ptr<Origin> origin;
   };
 

@@ -50,6 +50,7 @@ Task<boost::system::error_code> Connection::connect(std::vector<asio::ip::tcp::e
   if (!error) {
     boost::system::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket_.non_blocking(true, error);  // For fresh().
   }
   co_return error;
 }
@@ -107,8 +108,6 @@ void Connection::close() {
 
 bool Connection::fresh() {
   boost::system::error_code error;
-  socket_.non_blocking(true, error);
-  if (error) return false;
   char byte = 0;
   socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, error);
   return error == asio::error::would_block;

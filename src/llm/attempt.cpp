@@ -153,6 +153,7 @@ Task<Attempt::End> Attempt::read_whole(bool for_stream) {
     if (body.size() > kWholeBytesMax) co_return fail({FaultKind::malformed, 0, "sent an answer that is too large", {}});
   }
   const auto arrived = Clock::now();
+  reply_.reset();  // Nothing more is to be read from it.
   if (auto fault = check_whole_answer(body, report_.usage)) {
     if (fault->kind == FaultKind::status) refusal_ = std::move(body);
     refusal_type_ = "application/json";
