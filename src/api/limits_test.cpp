@@ -237,7 +237,11 @@ TEST(Need, IsGuessedFromTheBody) {
   EXPECT_TRUE(of(R"({"stream" : true})").stream);
   EXPECT_FALSE(of(R"({"stream":false})").stream);
   EXPECT_FALSE(of(R"({"content":"say \"stream\":true"})").stream);
+  EXPECT_FALSE(of(R"({"options":{"stream":true}})").stream) << "of another object";
+  EXPECT_TRUE(of(R"({"stream":true,)").stream) << "whatever comes then";
   EXPECT_EQ(of(R"({"max_tokens":1000})").tokens, 1000 + 19 / 4);
+  EXPECT_EQ(of(R"({"max_output_tokens":1000})").tokens, 1000 + 26 / 4);
+  EXPECT_EQ(of(R"({"content":"\"max_tokens\":1000"})").tokens, 256 + 32 / 4);
   EXPECT_GT(of("{}").tokens, 0);
   EXPECT_EQ(estimate_need(std::string(400, 'x'), TokenUse::prompt).tokens, 100);
   EXPECT_EQ(estimate_need(std::string(400, 'x'), TokenUse::none).tokens, 0);

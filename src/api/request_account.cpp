@@ -1,59 +1,33 @@
 #include <algorithm>
-#include <charconv>
-#include <cstring>
-#include <initializer_list>
 
 #include <fmt/format.h>
 
 #include "api/limits.h"
+#include "llm/json_cursor.h"
 
 namespace ragtime::api {
 namespace {
 
 constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kAnswerTokens = 256;  // When the request does not say.
+constexpr std::int64_t kAnswerTokensMax = 1'000'000'000;
 
-// As string_view::find(), at the speed of the C library: bodies may be long and full of quotes.
-std::size_t find_text(std::string_view text, std::string_view what, std::size_t from) {
-  if (from >= text.size()) return std::string_view::npos;
-  const void* found = ::memmem(text.data() + from, text.size() - from, what.data(), what.size());
-  return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
-}
-
-// The value behind a name that ends at `end`; empty when no colon follows.
-std::string_view value_after(std::string_view json, std::size_t end) {
-  std::size_t next = json.find_first_not_of(" \t\r\n", end);
-  if (next == std::string_view::npos || json[next] != ':') return {};
-  next = json.find_first_not_of(" \t\r\n", next + 1);
-  return next == std::string_view::npos ? std::string_view() : json.substr(next);
-}
-
-// The first value of a field whose name is one of `names`, all of which begin with `beginning`. A quote behind a
-// backslash belongs to a text that merely speaks of the field.
-std::string_view field_value(std::string_view json, std::string_view beginning,
-                             std::initializer_list<std::string_view> names) {
-  for (std::size_t at = find_text(json, beginning, 0); at != std::string_view::npos;
-       at = find_text(json, beginning, at + 1)) {
-    if (at > 0 && json[at - 1] == '\\') continue;
-    for (const std::string_view name : names) {
-      if (!json.substr(at).starts_with(name)) continue;
-      const std::string_view value = value_after(json, at + name.size());
-      if (!value.empty()) return value;
+// What the body asks for, as far as it is JSON.
+void read_wishes(std::string_view body, Need& need) {
+  std::int64_t answer = kAnswerTokens;
+  llm::JsonCursor cursor(body);
+  std::string_view key;
+  if (!cursor.enter_object()) cursor.skip_value();
+  while (cursor.next_member(key)) {
+    if (key == "stream") {
+      need.stream = cursor.boolean().value_or(false);
+    } else if (key == "max_tokens" || key == "max_completion_tokens" || key == "max_output_tokens") {
+      if (const auto limit = cursor.integer(); limit && *limit > 0) answer = std::min(*limit, kAnswerTokensMax);
+    } else {
+      cursor.skip_value();
     }
   }
-  return {};
-}
-
-std::int64_t answer_tokens(std::string_view json) {
-  const std::string_view value = field_value(
-      json, "\"max_", {"\"max_completion_tokens\"", "\"max_tokens\"", "\"max_output_tokens\""});
-  std::int64_t tokens = 0;
-  const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), tokens);
-  return status == std::errc() && tokens > 0 ? tokens : kAnswerTokens;
-}
-
-bool asks_for_stream(std::string_view json) {
-  return field_value(json, "\"stream\"", {"\"stream\""}).starts_with("true");
+  need.tokens += answer;
 }
 
 const RequestAccount* account_of(const http::Request& request) {
@@ -93,9 +67,8 @@ llm::Priority allowed_priority(const http::Request& request, const Caller& calle
 
 Need estimate_need(std::string_view body, TokenUse use) {
   Need need;
-  need.stream = use == TokenUse::prompt_and_answer && asks_for_stream(body);
   if (use != TokenUse::none) need.tokens = static_cast<std::int64_t>(body.size()) / kBytesPerToken;
-  if (use == TokenUse::prompt_and_answer) need.tokens += answer_tokens(body);
+  if (use == TokenUse::prompt_and_answer) read_wishes(body, need);
   return need;
 }
 

@@ -20,11 +20,16 @@ namespace {
 constexpr std::size_t kHeadReadBytes = 4096;
 constexpr std::size_t kBodyReadBytes = 64u << 10;
 constexpr std::uint64_t kDiscardBytesMax = 256u << 10;
+constexpr std::uint64_t kReserveBytesMax = 1u << 20;  // For a body that was only announced.
 constexpr std::chrono::milliseconds kLinger{1'000};
 constexpr int kClientGone = 499;
 constexpr std::string_view kUnmatchedRoute = "unmatched";
 
 using std::chrono::steady_clock;
+
+Error over_limit(std::size_t body_bytes_max) {
+  return make_error(ErrorCode::too_large, fmt::format("the body is over the limit of {} bytes", body_bytes_max));
+}
 
 }  // namespace
 
@@ -110,12 +115,10 @@ class Session::StreamedBody final : public BodyReader {
       : session_(session), exchange_(exchange), bytes_max_(bytes_max) {}
 
   Task<Result<std::string>> read_some() override {
-    auto piece = co_await session_.read_body_piece(exchange_);
-    if (piece.has_error()) co_return piece;
-    bytes_ += piece->size();
-    if (bytes_ > bytes_max_) {
-      co_return make_error(ErrorCode::too_large, fmt::format("the body is over the limit of {} bytes", bytes_max_));
-    }
+    std::string piece;
+    RAGTIME_CO_TRY_DONE(co_await session_.read_body_piece(exchange_, piece));
+    bytes_ += piece.size();
+    if (bytes_ > bytes_max_) co_return over_limit(bytes_max_);
     co_return piece;
   }
 
@@ -278,8 +281,7 @@ Task<Response> Session::handle(Exchange& exchange, const Route& route) {
     if (early) co_return std::move(*early);
   }
   if (exchange.content_length && *exchange.content_length > route.body_bytes_max) {
-    co_return body_error(
-        make_error(ErrorCode::too_large, fmt::format("the body is over the limit of {} bytes", route.body_bytes_max)));
+    co_return body_error(over_limit(route.body_bytes_max));
   }
   StreamedBody reader(*this, exchange, route.body_bytes_max);
   if (route.body_mode == BodyMode::stream) {
@@ -293,25 +295,25 @@ Task<Response> Session::handle(Exchange& exchange, const Route& route) {
 }
 
 Task<Result<void>> Session::read_whole_body(Exchange& exchange, std::size_t bytes_max) {
-  StreamedBody reader(*this, exchange, bytes_max);
+  std::string& body = exchange.request.body;
+  body.reserve(std::min(exchange.content_length.value_or(0), kReserveBytesMax));
   while (true) {
-    auto piece = co_await reader.read_some();
-    if (piece.has_error()) co_return std::move(piece).error();
-    if (piece->empty()) co_return Result<void>();
-    exchange.request.body += *piece;
+    RAGTIME_CO_TRY(const bool more, co_await read_body_piece(exchange, body));
+    if (!more) co_return Result<void>();
+    if (body.size() > bytes_max) co_return over_limit(bytes_max);
   }
 }
 
-Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
-  std::string piece;
+Task<Result<bool>> Session::read_body_piece(Exchange& exchange, std::string& out) {
+  const std::size_t before_piece = out.size();
   while (!parser_.body_done()) {
-    auto progress = parser_.read_body(wire_.buffer(), piece, kBodyReadBytes);
+    auto progress = parser_.read_body(wire_.buffer(), out, kBodyReadBytes);
     if (progress.has_error()) {
       exchange.keep_alive = false;
       co_return std::move(progress).error();
     }
     if (parser_.body_done()) watch_client(exchange);
-    if (!piece.empty()) break;
+    if (out.size() > before_piece) co_return true;
     if (*progress) continue;
     if (std::exchange(exchange.continue_wanted, false)) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -331,7 +333,7 @@ Task<Result<std::string>> Session::read_body_piece(Exchange& exchange) {
     exchange.context.cancel();
     co_return make_error(ErrorCode::cancelled, "the client is gone");
   }
-  co_return piece;
+  co_return false;
 }
 
 // The client may be waited for as long as a head, and longer for what it has sent already. Time in which the handler did

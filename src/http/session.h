@@ -75,8 +75,8 @@ class Session {
   Task<Response> respond(Exchange& exchange, const Router::Match& match);
   Task<Response> handle(Exchange& exchange, const Route& route);
   Task<Result<void>> read_whole_body(Exchange& exchange, std::size_t bytes_max);
-  // The next piece of the body, empty at its end.
-  Task<Result<std::string>> read_body_piece(Exchange& exchange);
+  // Appends the next piece of the body; false at its end.
+  Task<Result<bool>> read_body_piece(Exchange& exchange, std::string& out);
   Wire::Time body_deadline(const Exchange& exchange, Wire::Time now) const;
   void decide_keep_alive(Exchange& exchange, const Response& response);
   Task<> send(Exchange& exchange, Response& response);
