@@ -12,7 +12,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsqlite3-dev libdnnl-dev
   libicu-dev libstemmer-dev libgumbo-dev libzip-dev libpugixml-dev libcmark-gfm-dev libcmark-gfm-extensions-dev
-  zlib1g-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libroaring-dev
+  zlib1g-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libroaring-dev libjemalloc-dev
   poppler-utils python3 python3-pip ca-certificates curl
 )
 
