@@ -23,6 +23,19 @@ std::size_t plain_bytes(const char* bytes) {
   return static_cast<std::size_t>(std::countr_zero(marks)) / 8;
 }
 
+constexpr std::size_t kBlockBytes = 16;
+
+// Whether the block holds a quote, a backslash or a control character.
+bool has_mark(const char* bytes) {
+  using Block = unsigned char __attribute__((vector_size(kBlockBytes)));
+  Block block;
+  std::memcpy(&block, bytes, kBlockBytes);
+  const auto marks = (block == '"') | (block == '\\') | (block < 0x20);
+  std::uint64_t words[2];
+  std::memcpy(words, &marks, kBlockBytes);
+  return (words[0] | words[1]) != 0;
+}
+
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
@@ -159,6 +172,7 @@ bool JsonCursor::pass_string() {
   escaped_ = false;
   const char* const text = text_.data();
   while (true) {
+    while (position_ + kBlockBytes <= text_.size() && !has_mark(text + position_)) position_ += kBlockBytes;
     while (position_ + 8 <= text_.size()) {
       const std::size_t plain = plain_bytes(text + position_);
       position_ += plain;
