@@ -14,36 +14,51 @@ constexpr std::array<std::pair<Precision, std::string_view>, 4> kNames = {
     {{Precision::automatic, "auto"}, {Precision::f32, "f32"}, {Precision::bf16, "bf16"}, {Precision::int8, "int8"}}};
 
 #if defined(__x86_64__)
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+struct Registers {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+};
+
+Registers cpuid(unsigned leaf, unsigned part) {
+  Registers out;
+  if (__get_cpuid_count(leaf, part, &out.a, &out.b, &out.c, &out.d) == 0) return {};
+  return out;
 }
 
-bool has_vnni() {
-  return has_avx512() && __builtin_cpu_supports("avx512vnni");
-}
-#else
-bool has_avx512() {
-  return false;
-}
-bool has_vnni() {
-  return false;
+bool saves_tiles() {
+  constexpr unsigned kSavedByXsave = 1u << 27, kTileState = 3u << 17;
+  if ((cpuid(1, 0).c & kSavedByXsave) == 0) return false;
+  unsigned low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & kTileState) == kTileState;
 }
 #endif
 
 }  // namespace
 
-bool has_avx512_bf16() {
 #if defined(__x86_64__)
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 5)) != 0;
-#else
-  return false;
-#endif
+InstructionSets this_processor() {
+  constexpr unsigned kAmxBf16 = 1u << 22;
+  InstructionSets sets;
+  sets.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  sets.vnni = sets.avx512 && __builtin_cpu_supports("avx512vnni");
+  sets.amx_bf16 = sets.avx512 && (cpuid(7, 0).d & kAmxBf16) != 0 && saves_tiles();
+  return sets;
 }
+
+bool has_avx512_bf16() {
+  constexpr unsigned kAvx512Bf16 = 1u << 5;
+  return this_processor().avx512 && (cpuid(7, 1).a & kAvx512Bf16) != 0;
+}
+#else
+InstructionSets this_processor() {
+  return {};
+}
+
+bool has_avx512_bf16() {
+  return false;
+}
+#endif
 
 std::optional<Precision> parse_precision(std::string_view name) {
   for (const auto& [precision, known] : kNames) {
@@ -56,18 +71,18 @@ std::string_view precision_name(Precision precision) {
   return kNames[static_cast<std::size_t>(precision)].second;
 }
 
-Result<Precision> choose_precision(Precision wanted) {
+Result<Precision> choose_precision(Precision wanted, const InstructionSets& processor) {
   switch (wanted) {
     case Precision::automatic:
-      if (has_avx512_bf16()) return Precision::bf16;
-      return has_vnni() ? Precision::int8 : Precision::f32;
+      if (processor.amx_bf16) return Precision::bf16;
+      return processor.vnni ? Precision::int8 : Precision::f32;
     case Precision::f32:
       break;
     case Precision::bf16:
-      if (!has_avx512()) return make_error(ErrorCode::unsupported, "precision bf16 needs a processor with AVX-512");
+      if (!processor.avx512) return make_error(ErrorCode::unsupported, "precision bf16 needs a processor with AVX-512");
       break;
     case Precision::int8:
-      if (!has_vnni()) return make_error(ErrorCode::unsupported, "precision int8 needs a processor with AVX512-VNNI");
+      if (!processor.vnni) return make_error(ErrorCode::unsupported, "precision int8 needs a processor with AVX512-VNNI");
       break;
   }
   return wanted;
