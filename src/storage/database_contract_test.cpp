@@ -573,6 +573,29 @@ TEST_P(DatabaseContract, FailedCommitKeepsTheFormerVersion) {
   EXPECT_EQ(texts_in("vs_1").size(), 4u);
 }
 
+TEST_P(DatabaseContract, CountsFollowEveryChangeOfADocument) {
+  fill(3);
+  const auto store = [&] { return database().get_store("acme", "vs_1").value(); };
+  EXPECT_EQ(store().file_counts.completed, 3);
+  const auto full = store().usage_bytes;
+  EXPECT_GT(full, 0);
+  EXPECT_OK(database().fail_document("vs_1", "file-2", DocumentStatus::failed, "x", "y"));
+  EXPECT_OK(database().fail_document("vs_1", "file-3", DocumentStatus::cancelled, "x", "y"));
+  EXPECT_EQ(store().file_counts.completed, 1);
+  EXPECT_EQ(store().file_counts.failed, 1);
+  EXPECT_EQ(store().file_counts.cancelled, 1);
+  EXPECT_EQ(store().usage_bytes, database().get_document("vs_1", "file-1").value().usage_bytes);
+  EXPECT_LT(store().usage_bytes, full);
+  EXPECT_OK(database().commit_document(commit_of(document_record("vs_1", "file-1", "/docs/file-1"), {"twelve bytes"})));
+  EXPECT_EQ(store().usage_bytes, database().get_document("vs_1", "file-1").value().usage_bytes);
+  EXPECT_OK(database().delete_document("vs_1", "file-2"));
+  EXPECT_OK(database().delete_document("vs_1", "file-1"));
+  EXPECT_EQ(store().file_counts.completed, 0);
+  EXPECT_EQ(store().file_counts.failed, 0);
+  EXPECT_EQ(store().file_counts.total(), 1);
+  EXPECT_EQ(store().usage_bytes, 0);
+}
+
 TEST_P(DatabaseContract, FailedDocumentHasNoChunks) {
   fill(1);
   EXPECT_OK(database().fail_document("vs_1", "file-1", DocumentStatus::failed, "unsupported_file", "is encrypted"));

@@ -9,11 +9,7 @@ namespace {
 constexpr std::string_view kStoreColumns =
     "s.id, s.tenant, s.name, s.description, s.metadata, s.created_at, s.last_active_at, s.expires_after_days,"
     " s.embedding_model, s.embedding_dimensions, s.bm25_k1, s.bm25_b, s.heading_weight,"
-    " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 0),"
-    " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 1),"
-    " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 2),"
-    " (SELECT COUNT(*) FROM documents d WHERE d.store_id = s.id AND d.status = 3),"
-    " (SELECT COALESCE(SUM(d.usage_bytes), 0) FROM documents d WHERE d.store_id = s.id)";
+    " s.files_in_progress, s.files_completed, s.files_failed, s.files_cancelled, s.usage_bytes";
 
 std::string select_stores() {
   return "SELECT " + std::string(kStoreColumns);

@@ -205,6 +205,14 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
                   ->execute_script("DROP TABLE embeddings; DROP TABLE embedding_totals;"
                                    "DROP TRIGGER document_came; DROP TRIGGER document_changed;"
                                    "DROP TRIGGER document_left; DROP TABLE document_changes;"
+                                   "DROP TRIGGER document_counted; DROP TRIGGER document_recounted;"
+                                   "DROP TRIGGER document_uncounted;"
+                                   "CREATE INDEX documents_by_status ON documents (store_id, status, usage_bytes);"
+                                   "ALTER TABLE stores DROP COLUMN files_in_progress;"
+                                   "ALTER TABLE stores DROP COLUMN files_completed;"
+                                   "ALTER TABLE stores DROP COLUMN files_failed;"
+                                   "ALTER TABLE stores DROP COLUMN files_cancelled;"
+                                   "ALTER TABLE stores DROP COLUMN usage_bytes;"
                                    "ALTER TABLE stores DROP COLUMN changes_from;"
                                    "ALTER TABLE documents DROP COLUMN first_chunk;"
                                    "ALTER TABLE documents DROP COLUMN embedded;"
@@ -219,7 +227,9 @@ TEST_F(SqliteTest, FirstSchemaIsBroughtUpToDate) {
                   .has_value());
   auto database = open_sqlite(file_);
   ASSERT_TRUE(database.has_value()) << database.error().message;
-  EXPECT_EQ((*database)->all_stores().value().size(), 1u);
+  ASSERT_EQ((*database)->all_stores().value().size(), 1u);
+  EXPECT_EQ((*database)->all_stores().value()[0].file_counts.completed, 1);
+  EXPECT_EQ((*database)->all_stores().value()[0].usage_bytes, 8);
   const auto documents = (*database)->list_document_chunks("vs_1").value();
   ASSERT_EQ(documents.size(), 1u);
   EXPECT_EQ(documents[0].chunks.first, 1);
