@@ -131,6 +131,16 @@ std::optional<storage::ApiKeyRecord> Authenticator::lately_known(const std::stri
   return found->second.key;
 }
 
+bool Authenticator::lately_keyless() {
+  const std::lock_guard lock(mutex_);
+  return Steady::now() < keyless_until_;
+}
+
+void Authenticator::note_keyless(bool keyless) {
+  const std::lock_guard lock(mutex_);
+  keyless_until_ = keyless ? Steady::now() + kKeyFailureSeconds : Steady::time_point();
+}
+
 void Authenticator::forget(const std::string& hash) {
   const std::lock_guard lock(mutex_);
   cache_.erase(hash);
@@ -157,11 +167,12 @@ Task<Result<std::optional<storage::ApiKeyRecord>>> Authenticator::find_key(std::
     return Found(std::move(*key));
   };
   auto looked_up = co_await env_.look_up(context, look_up);
-  if (looked_up.has_error()) {
-    Found known = is_database_failure(looked_up.error()) ? lately_known(hash) : Found();
-    if (known) co_return known;
-    co_return std::move(looked_up).error();
+  if (looked_up.has_error() && is_database_failure(looked_up.error())) {
+    if (Found known = lately_known(hash)) co_return known;
+    if (lately_keyless()) co_return make_error(ErrorCode::not_found, "no key existed a moment ago");
   }
+  note_keyless(looked_up.has_error() && looked_up.error().code == ErrorCode::not_found);
+  if (looked_up.has_error()) co_return std::move(looked_up).error();
   Found found = std::move(*looked_up);
   if (found) {
     remember(hash, *found);

@@ -4,7 +4,8 @@
 // machine can reach the server under a foreign name. WebSockets, to which browsers apply no same-origin rule, have
 // their Origin checked always; their key may come as a subprotocol (event_socket.h). A looked-up key is remembered for
 // kKeyCacheSeconds: a revoked one works at most that long, or kKeyFailureSeconds more while the database fails. Whether
-// any key exists is asked each time, so that the first key acts at once.
+// any key exists is asked each time, so that the first key acts at once; local mode, too, goes on for kKeyFailureSeconds
+// while the database fails.
 // Thread safety: every member may be called from any thread.
 #pragma once
 
@@ -57,12 +58,16 @@ class Authenticator {
   std::optional<storage::ApiKeyRecord> cached(const std::string& hash);
   // As cached(), also some time after its end: for when the database fails.
   std::optional<storage::ApiKeyRecord> lately_known(const std::string& hash);
+  // Whether no key existed, a minute ago at most.
+  bool lately_keyless();
+  void note_keyless(bool keyless);
   void forget(const std::string& hash);
   void remember(const std::string& hash, const storage::ApiKeyRecord& key);
 
   Environment& env_;
   std::mutex mutex_;
   std::map<std::string, CachedKey> cache_;  // By hash; guarded by mutex_.
+  Steady::time_point keyless_until_{};       // Guarded by mutex_.
 };
 
 }  // namespace ragtime::api

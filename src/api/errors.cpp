@@ -15,6 +15,9 @@ namespace {
 constexpr std::string_view kDefectMessage =
     "The server had an error while processing your request. Its log has the details under this x-request-id.";
 
+constexpr std::string_view kDamageMessage =
+    "Stored data is damaged. The server's log has the details under this x-request-id; `ragtime doctor` checks the data.";
+
 constexpr std::chrono::milliseconds kRetryAfterDefault{1000};
 
 json::value text_or_null(std::string_view text) {
@@ -32,6 +35,13 @@ std::string as_utf8(std::string_view bytes) {
     out += text::is_valid_utf8(piece) ? piece : std::string_view("\xEF\xBF\xBD");
   }
   return out;
+}
+
+// What is wrong on the server is its operator's business: such messages have paths in them.
+std::string message_of(const Error& error) {
+  if (error.code == ErrorCode::internal) return std::string(kDefectMessage);
+  if (error.code == ErrorCode::corrupt) return std::string(kDamageMessage);
+  return as_utf8(error.message);
 }
 
 std::string_view code_of(const Error& error) {
@@ -111,7 +121,7 @@ ErrorShape shape_of(ErrorCode code) {
 
 json::object error_object(const Error& error) {
   json::object object;
-  object["message"] = error.code == ErrorCode::internal ? std::string(kDefectMessage) : as_utf8(error.message);
+  object["message"] = message_of(error);
   object["type"] = json::string(shape_of(error.code).type);
   object["param"] = text_or_null(error.param);
   object["code"] = text_or_null(code_of(error));

@@ -54,6 +54,8 @@ TEST(Errors, HideTheInsideOfDefects) {
   const json::object error = body_of(error_response(make_error(ErrorCode::internal, "null at engine.cpp:7")));
   EXPECT_EQ(std::string(error.at("message").as_string()).find("engine.cpp"), std::string::npos);
   EXPECT_TRUE(error.at("param").is_null());
+  const json::object damage = body_of(error_response(make_error(ErrorCode::corrupt, "/data/ragtime.db is not a database")));
+  EXPECT_EQ(std::string(damage.at("message").as_string()).find("/data"), std::string::npos);
 }
 
 TEST(Errors, AreValidUtf8WhateverTheyRepeat) {
