@@ -220,6 +220,7 @@ concurrent_requests_max = 30000
 [[models]]
 name = "{MODEL}"
 endpoints = [{{ url = "http://127.0.0.1:{self.upstream}/v1", model = "{MODEL}" }}]
+admission = {{ adaptive = false, limit = 30000 }}
 """)
         made = subprocess.run([RAGTIME, "key", "create", "--name", "bench", "--json", "--config", config], capture_output=True,
                               text=True, check=True)

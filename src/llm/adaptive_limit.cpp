@@ -33,7 +33,8 @@ void AdaptiveLimit::on_first_token(std::chrono::milliseconds after_send, std::si
   // What was slow for long and is fast again is soon the usual.
   if (usual_ms_ > 2 * recent_ms_) usual_ms_ *= 0.95;
   const double used = static_cast<double>(in_flight);
-  const double gradient = std::clamp(config_.tolerance * usual_ms_ / recent_ms_, kGradientMin, 1.0);
+  const double tolerated = std::max(config_.tolerance * usual_ms_, static_cast<double>(config_.prompt.count()));
+  const double gradient = std::clamp(tolerated / recent_ms_, kGradientMin, 1.0);
   if (gradient < 1) {
     const double base = std::min(limit_, 2 * used);
     set(base * (1 - kSmoothing) + (base * gradient + std::sqrt(base)) * kSmoothing);

@@ -16,7 +16,8 @@ struct LimitConfig {
   std::size_t initial = 1024;
   std::size_t minimum = 32;
   std::size_t maximum = 16'384;
-  double tolerance = 2;       // Recent times up to this multiple of the usual ones are no sign of a queue.
+  double tolerance = 2;       // Recent times up to this multiple of the usual ones are no sign of a queue,
+  std::chrono::milliseconds prompt{100};  // nor are times up to this: a busy processor makes 2 ms of 1 as well.
 };
 
 class AdaptiveLimit {

@@ -37,6 +37,13 @@ TEST(AdaptiveLimit, ShrinksWhenFirstTokensComeMuchLater) {
   EXPECT_GE(limit.value(), 4u);
 }
 
+TEST(AdaptiveLimit, TimesThatAreShortAnywayAreNoSign) {
+  AdaptiveLimit limit(config(100));
+  tokens(limit, 200, 1, 40);
+  tokens(limit, 200, 40, 40);
+  EXPECT_EQ(limit.value(), 100u);
+}
+
 TEST(AdaptiveLimit, OneSlowPromptIsNoSign) {
   AdaptiveLimit limit(config(100));
   tokens(limit, 200, 100, 90);
