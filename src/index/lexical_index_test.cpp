@@ -1,11 +1,14 @@
 #include "index/lexical_index.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -186,6 +189,36 @@ TEST(LexicalIndex, HeadingsWithoutWeightDoNotCount) {
     EXPECT_THAT(ids_of(search(index, {"a", "b"})), ElementsAre(2, 1));
     EXPECT_THAT(index.view()->scores({"a"}, std::vector<ChunkId>{1}), ElementsAre(0));
   }
+}
+
+// Made for the thread sanitizer: readers search and merges run while a writer adds, removes, adopts and ranks anew.
+TEST(LexicalIndex, ReadersAndMergesBesideAWriter) {
+  LexicalIndex index;
+  std::atomic<bool> is_done{false};
+  const auto read = [&](int from) {
+    for (int i = from; !is_done || i < from + 5; ++i) {
+      const auto view = index.view();
+      LexicalQuery query{.terms = {"every", "t" + std::to_string(i % 7)}, .k = 1000};
+      const auto ids = ids_of(view->search(query));
+      EXPECT_EQ(ids.size(), view->size());
+      for (const float score : view->scores(query.terms, ids)) EXPECT_GT(score, 0);
+    }
+  };
+  std::vector<std::thread> readers;
+  for (const int from : {0, 3}) readers.emplace_back(read, from);
+  std::future<std::shared_ptr<const LexicalSegment>> merging;
+  for (ChunkId id = 0; id < 600; ++id) {
+    const std::vector<Addition> added{{id, {"t" + std::to_string(id % 5)}, {"every", "t" + std::to_string(id % 7)}}};
+    const std::vector<ChunkId> removed{id % 3 == 0 ? id / 2 : ChunkId{10'000}};
+    index.apply(removed, added);
+    if (id % 100 == 10) {
+      merging = std::async(std::launch::async, [&, view = index.view()] { return index.merge(*view); });
+    }
+    if (id % 100 == 60) index.adopt(merging.get());
+    if (id % 100 == 80) index.set_options({.k1 = 1.2f, .b = 0.75f, .heading_weight = static_cast<float>(id % 3)});
+  }
+  is_done = true;
+  for (auto& reader : readers) reader.join();
 }
 
 TEST(LexicalIndex, RemovedChunksAreGoneFromResultsAndStatistics) {
