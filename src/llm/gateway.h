@@ -40,7 +40,7 @@ struct GatewayTimeouts {
 
 struct GatewayRetry {
   std::size_t attempts_max = 2;     // Requests to the endpoints of one model, the first included.
-  std::size_t budget_percent = 20;  // Retries among the requests of the last ten seconds; three are always allowed.
+  std::size_t budget_percent = 20;  // Retries among the requests of the last ten seconds, but ten; 0: never any.
   std::chrono::milliseconds pause_first{100};  // Before the same endpoint is asked again; doubles, with jitter.
   std::chrono::milliseconds pause_max{2'000};
   std::chrono::milliseconds retry_after_max{10'000};      // A longer Retry-After is not waited for.

@@ -173,7 +173,7 @@ class GatewayFixture : public http::ServerFixture {
   bool coalesce_ = false;
   http::Client client_;
   std::unique_ptr<Gateway> gateway_;
-  RequestContext context_{"req-1", "tenant", Deadline::after(std::chrono::seconds(20))};
+  RequestContext context_{"req-1", "tenant", Deadline::after(std::chrono::minutes(5))};
 };
 
 }  // namespace ragtime::llm

@@ -65,13 +65,10 @@ class RemoteCall {
         backoff_(config.backoff) {}
 
   Task<Result<void>> run() {
-    const auto counted = parts_.budget.request();
+    parts_.quota.count_request();
+    bool sent = false;
     for (int attempt = 0;; ++attempt) {
-      std::optional<RetryBudget::Permit> permit;
-      if (attempt > 0) {
-        permit = parts_.budget.retry();
-        if (!permit) co_return std::move(*error_);
-      }
+      if (sent && !parts_.quota.take_retry()) co_return give_up();
       auto lease = co_await acquire();
       if (lease.has_error()) {
         RAGTIME_CO_TRY_DONE(context_.check());
@@ -82,6 +79,7 @@ class RemoteCall {
         co_await async::sleep_for(wait, total_);
         continue;
       }
+      sent = true;
       Attempt ended = co_await send((*lease)->endpoint());
       (*lease)->finish(ended.outcome, ended.retry_after);
       if (!ended.error) co_return Result<void>();

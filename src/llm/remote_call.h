@@ -1,7 +1,7 @@
 // One JSON call to the pool of a model: POST, on failure again elsewhere, and errors in our terms. Private to llm.
 //
 // Asking a model for embeddings or scores changes nothing there, so every failure may be repeated: at once at another
-// endpoint, after a growing wait when all have been tried, within the attempts, the retry budget and the time limits.
+// endpoint, after a growing wait when all have been tried, within the attempts, the quota of retries and the time limits.
 // Each attempt is a lease, so that these calls count like any other load.
 // Thread safety: as the pool and http::Client.
 #pragma once
@@ -19,7 +19,7 @@
 #include "base/result.h"
 #include "http/client.h"
 #include "llm/endpoint_pool.h"
-#include "llm/retry_budget.h"
+#include "llm/retry_policy.h"
 
 namespace ragtime::llm {
 
@@ -34,7 +34,7 @@ struct RemoteCallConfig {
 // All outlive the calls.
 struct RemoteCallParts {
   EndpointPool& pool;
-  RetryBudget& budget;
+  RetryQuota& quota;
   http::Client& client;
 };
 

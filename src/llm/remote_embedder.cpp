@@ -1,5 +1,6 @@
 #include "llm/remote_embedder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -67,12 +68,14 @@ std::optional<std::vector<float>> read_vector(const json::value* value) {
   return vector;
 }
 
+constexpr std::int64_t kTokensMax = 1'000'000'000;  // Of one answer; more is a mistake of the server.
+
 std::size_t total_tokens(const json::object& answer) {
   const json::value* usage = answer.if_contains("usage");
   if (usage == nullptr || !usage->is_object()) return 0;
   const json::value* tokens = usage->get_object().if_contains("prompt_tokens");
   if (tokens == nullptr || !tokens->is_int64() || tokens->get_int64() < 0) return 0;
-  return static_cast<std::size_t>(tokens->get_int64());
+  return static_cast<std::size_t>(std::min<std::int64_t>(tokens->get_int64(), kTokensMax));
 }
 
 struct Batch {
@@ -146,8 +149,11 @@ class RemoteEmbedder final : public encoder::Embedder {
     if (data == nullptr || !data->is_array()) return bad_answer(config_.call, "sent no embeddings");
     RAGTIME_TRY(const auto rows, ordered(data->get_array(), batch.texts.size()));
     for (const auto& row : rows) {
-      RAGTIME_TRY_DONE(check_dimensions(row.size()));
-      out.dimensions = row.size();
+      if (row.size() != rows.front().size()) return wrong_dimensions(row.size(), rows.front().size());
+    }
+    RAGTIME_TRY_DONE(check_dimensions(rows.front().size()));
+    out.dimensions = rows.front().size();
+    for (const auto& row : rows) {
       out.values.insert(out.values.end(), row.begin(), row.end());
     }
     share_out(total_tokens(*object), batch.tokens);
@@ -179,8 +185,12 @@ class RemoteEmbedder final : public encoder::Embedder {
   Result<void> check_dimensions(std::size_t got) {
     std::size_t expected = 0;
     if (dimensions_.compare_exchange_strong(expected, got) || expected == got) return {};
+    return wrong_dimensions(got, expected);
+  }
+
+  Error wrong_dimensions(std::size_t got, std::size_t expected) const {
     return bad_answer(config_.call, "sent an embedding of " + std::to_string(got) + " dimensions instead of " +
-                                            std::to_string(expected));
+                                        std::to_string(expected));
   }
 
   const RemoteEmbedderConfig config_;

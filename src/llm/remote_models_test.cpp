@@ -57,14 +57,14 @@ class RemoteModelTest : public http::ServerFixture {
 
   Result<encoder::Embeddings> embed(std::vector<Scripted> answers, std::vector<std::string> texts = {"one", "two"}) {
     config_embedder_.call = serve("/v1/embeddings", std::move(answers));
-    embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+    embedder_ = make_remote_embedder(config_embedder_, {*pool_, quota_, client_});
     return async::sync_wait(embedder_->embed(std::move(texts), encoder::EmbedPurpose::document, context_));
   }
 
   Result<encoder::RerankScores> rerank(std::vector<Scripted> answers, RerankDialect dialect = RerankDialect::jina) {
     config_reranker_.call = serve("/v1/rerank", std::move(answers));
     config_reranker_.dialect = dialect;
-    const auto reranker = make_remote_reranker(config_reranker_, {*pool_, budget_, client_});
+    const auto reranker = make_remote_reranker(config_reranker_, {*pool_, quota_, client_});
     const std::vector<std::string> documents = {"first", "second"};
     return async::sync_wait(reranker->score("question", documents, context_));
   }
@@ -78,7 +78,7 @@ class RemoteModelTest : public http::ServerFixture {
   }
 
   http::Client client_;
-  RetryBudget budget_;
+  RetryQuota quota_{20};
   std::optional<BalancedPool> pool_;
   RequestContext context_{"req", "tenant", Deadline::after(std::chrono::seconds(20))};
   RemoteEmbedderConfig config_embedder_;
@@ -226,9 +226,9 @@ TEST_F(RemoteModelTest, OutcomesSayWhatHappened) {
   EXPECT_THAT(pool_->status().endpoints.at(0).outcomes, ElementsAre(0, 1, 1, 1));
 }
 
-TEST_F(RemoteModelTest, WithoutBudgetThereIsNoRetry) {
-  std::vector<RetryBudget::Permit> used;
-  while (auto permit = budget_.retry()) used.push_back(std::move(*permit));
+TEST_F(RemoteModelTest, WithoutQuotaThereIsNoRetry) {
+  while (quota_.take_retry()) {
+  }
   EXPECT_EQ(embed({{500, "{}", {}}, {200, kTwo, {}}}).error().code, ErrorCode::unavailable);
   EXPECT_EQ(bodies_.size(), 1u);
 }
@@ -241,7 +241,7 @@ TEST_F(RemoteModelTest, AnotherEndpointIsAskedAtOnce) {
   both.push_back({"http://127.0.0.1:1/v1", "upstream-name", "", 1000});
   pool_->set_endpoints(both);
   config_embedder_.call = call;
-  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, quota_, client_});
   const auto rows = async::sync_wait(embedder_->embed({"one", "two"}, encoder::EmbedPurpose::document, context_));
   ASSERT_TRUE(rows.has_value()) << rows.error().message;
   EXPECT_EQ(pool_->status().endpoints.at(1).outcomes[1], 1u);
@@ -258,7 +258,7 @@ TEST_F(RemoteModelTest, AFullPoolIsWaitedForWithinTheTimeLimit) {
   const auto blocker = async::sync_wait(pool_->acquire({}, context_));
   config_embedder_.call = call;
   config_embedder_.call.total = milliseconds(300);
-  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, quota_, client_});
   const auto rows = async::sync_wait(embedder_->embed({"one"}, encoder::EmbedPurpose::document, context_));
   EXPECT_EQ(rows.error().code, ErrorCode::resource_exhausted);
   EXPECT_TRUE(bodies_.empty());
@@ -273,7 +273,7 @@ TEST_F(RemoteModelTest, ASilentServerIsLeftAfterTheFirstByteTime) {
     connection.read_head();  // Until the client leaves.
   });
   pool_->set_endpoints({{silent.url("/v1"), "upstream-name", "", 1}});
-  embedder_ = make_remote_embedder(config_embedder_, {*pool_, budget_, client_});
+  embedder_ = make_remote_embedder(config_embedder_, {*pool_, quota_, client_});
   const auto rows = async::sync_wait(embedder_->embed({"one"}, encoder::EmbedPurpose::document, context_));
   EXPECT_EQ(rows.error().code, ErrorCode::unavailable);
   EXPECT_THAT(rows.error().message, HasSubstr("within its time limit"));

@@ -45,8 +45,9 @@ std::size_t tokens_of(const json::value& answer) {
   const json::value* counted = child(child(&answer, "meta"), "tokens");
   for (const json::value* tokens :
        {child(usage, "total_tokens"), child(usage, "prompt_tokens"), child(counted, "input_tokens")}) {
-    if (tokens != nullptr && tokens->is_number())
-      return static_cast<std::size_t>(std::max(0.0, tokens->to_number<double>()));
+    if (tokens != nullptr && tokens->is_int64() && tokens->get_int64() > 0) {
+      return static_cast<std::size_t>(tokens->get_int64());
+    }
   }
   return 0;
 }

@@ -20,6 +20,7 @@ void RetryQuota::count_request(Time now) {
 }
 
 bool RetryQuota::take_retry(Time now) {
+  if (percent_ == 0) return false;
   const std::lock_guard lock(mutex_);
   Second& current = second_of(now);
   std::size_t requests = 0;

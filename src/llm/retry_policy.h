@@ -14,7 +14,7 @@ namespace ragtime::llm {
 
 // At most `percent` of the last ten seconds' requests are repeated, but always `least` of them: repeating everything
 // would multiply the load of servers that fail under it. `least` is more than the failures in a row that eject an
-// endpoint, so that a dead one costs no request of a quiet server.
+// endpoint, so that a dead one costs no request of a quiet server. With a `percent` of 0 nothing is repeated.
 class RetryQuota {
  public:
   using Time = std::chrono::steady_clock::time_point;

@@ -8,13 +8,6 @@
 namespace ragtime::server {
 namespace {
 
-llm::RetryBudgetConfig budget_config(const ModelSettings& model) {
-  llm::RetryBudgetConfig out;
-  out.share = static_cast<double>(model.retry_budget_percent) / 100;
-  if (model.retry_budget_percent == 0) out.minimum = 0;
-  return out;
-}
-
 llm::EndpointPoolConfig observed(llm::EndpointPoolConfig config, telemetry::Logger& log, telemetry::Metrics& metrics) {
   config.log = &log;
   config.metrics = &metrics;
@@ -25,10 +18,10 @@ llm::EndpointPoolConfig observed(llm::EndpointPoolConfig config, telemetry::Logg
 
 struct ModelPools::Model {
   Model(const ModelSettings& settings, telemetry::Logger& log, telemetry::Metrics& metrics)
-      : pool(observed(pool_config(settings), log, metrics)), budget(budget_config(settings)) {}
+      : pool(observed(pool_config(settings), log, metrics)), quota(static_cast<std::size_t>(settings.retry_budget_percent)) {}
 
   llm::BalancedPool pool;
-  llm::RetryBudget budget;
+  llm::RetryQuota quota;
 };
 
 ModelPools::ModelPools(const Configuration& configuration, http::Client& client, async::ThreadPool& blocking,
@@ -50,7 +43,7 @@ ModelPools::~ModelPools() {
 llm::RemoteCallParts ModelPools::parts(const std::string& name) {
   const auto found = models_.find(name);
   RAGTIME_CHECK(found != models_.end());
-  return {found->second->pool, found->second->budget, client_};
+  return {found->second->pool, found->second->quota, client_};
 }
 
 std::vector<llm::GatewayModel> ModelPools::gateway_models(const Configuration& configuration) {

@@ -14,7 +14,7 @@
 #include "llm/gateway.h"
 #include "llm/pool_monitor.h"
 #include "llm/remote_call.h"
-#include "llm/retry_budget.h"
+#include "llm/retry_policy.h"
 #include "server/configuration.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
