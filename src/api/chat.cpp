@@ -136,6 +136,7 @@ Task<Result<http::Response>> create_chat_completion(Environment& env, http::Requ
                          fmt::format("The model '{}' answers in plain text only.", model.name), "response_format");
   }
   job->admission = admission_of(request);
+  job->answer.sampling.priority = priority_of(request);
   job->frame.model = job->model_text.empty() ? model.name : job->model_text;
   if (job->stream) {
     http::Response response = event_stream_reply();

@@ -131,6 +131,7 @@ Task<Result<http::Response>> create_response(Environment& env, http::Request& re
   RAGTIME_CO_TRY(const Job job, read_response_request(env, request.body));
   RAGTIME_CO_TRY_DONE(co_await prepare(env, job, context));
   job->admission = admission_of(request);
+  job->answer.sampling.priority = priority_of(request);
   if (job->stream) {
     http::Response reply = event_stream_reply();
     set_route_header(reply, job->answer.route);

@@ -179,6 +179,7 @@ Task<Result<http::Response>> stream_chat(Environment& env, http::Request& reques
   RAGTIME_CO_TRY(const Job job, read_streaming_chat(request.body, with_metadata));
   RAGTIME_CO_TRY_DONE(co_await prepare_answer(env, job->model_text, job->answer, "vector_store_ids", context));
   job->admission = admission_of(request);
+  job->answer.sampling.priority = priority_of(request);
   http::Response reply = event_stream_reply();
   set_route_header(reply, job->answer.route);
   reply.stream = [&env, &context, job](http::StreamWriter& writer) {

@@ -13,6 +13,7 @@
 #include "async/task.h"
 #include "base/request_context.h"
 #include "base/result.h"
+#include "llm/priority.h"
 
 namespace ragtime::llm {
 
@@ -30,6 +31,7 @@ struct ChatRequest {
   std::optional<std::int64_t> seed;
   // Further fields of the client's request that the upstream understands, as JSON text of one object; may be empty.
   std::string extra_json;
+  Priority priority = Priority::normal;  // Among those that wait for the model.
 };
 
 struct ChatUsage {

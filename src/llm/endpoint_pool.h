@@ -21,6 +21,7 @@
 #include "async/task.h"
 #include "base/request_context.h"
 #include "base/result.h"
+#include "llm/priority.h"
 
 namespace ragtime::llm {
 
@@ -30,8 +31,6 @@ struct EndpointConfig {
   std::string api_key;  // Sent as a bearer token; empty: none.
   double weight = 1;    // Its share beside the others.
 };
-
-enum class Priority : std::uint8_t { low, normal, high };
 
 // What a request will cost and where it would like to go.
 struct Demand {

@@ -52,6 +52,7 @@ class GatewayChatModel final : public ChatModel {
     GatewayRequest asked;
     asked.model = name_;
     asked.body = request_body(request);
+    asked.priority = request.priority;
     RAGTIME_CO_TRY(const auto stream, co_await gateway_.chat(std::move(asked), context));
     if (stream->status() != 200) co_return co_await refusal(*stream, context);
     std::string text;

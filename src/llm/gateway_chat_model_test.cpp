@@ -101,6 +101,13 @@ TEST_F(GatewayChatModelTest, SendsTheRequestInOpenAisShape) {
   }
 }
 
+TEST_F(GatewayChatModelTest, PassesThePriorityToThePool) {
+  request_.priority = Priority::high;
+  const auto outcome = ask(says(kStreamHead + delta("well") + kFinish + kDone + kEnd));
+  ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+  EXPECT_EQ(chat_.priority(), Priority::high);
+}
+
 TEST_F(GatewayChatModelTest, UsageIsEstimatedWhenTheServerSendsNone) {
   const auto outcome = ask(says(kStreamHead + delta("four words of text") + kFinish + kEnd));
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message;

@@ -46,6 +46,7 @@ class ScriptedPool final : public EndpointPool {
     ++acquired_;
     prefix_ = demand.prefix;
     tokens_ = demand.tokens;
+    priority_ = demand.priority;
     if (refusal_) co_return *refusal_;
     for (const EndpointConfig& endpoint : endpoints_) {
       if (std::ranges::count(demand.excluded_urls, endpoint.url) > 0) continue;
@@ -61,6 +62,7 @@ class ScriptedPool final : public EndpointPool {
   std::size_t acquired() const { return locked(acquired_); }
   std::string prefix() const { return locked(prefix_); }
   std::size_t tokens() const { return locked(tokens_); }
+  Priority priority() const { return locked(priority_); }
 
  private:
   class CountedLease final : public Lease {
@@ -99,6 +101,7 @@ class ScriptedPool final : public EndpointPool {
   std::vector<Ended> ended_;
   std::string prefix_;
   std::size_t tokens_ = 0;
+  Priority priority_ = Priority::normal;
 };
 
 }  // namespace ragtime::llm

@@ -196,3 +196,48 @@ def test_waiting_requests_are_served_by_priority(directory, upstream):
         assert served == ["high", "normal"]
     finally:
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize(("path", "request_of"), [
+    ("/v1/responses", lambda text: {"model": "one", "stream": True, "input": text}),
+    ("/streaming/chat", lambda text: {"model": "one", "message": text})])
+def test_answers_wait_for_an_endpoint_by_priority(directory, upstream, path, request_of):
+    one = f"""[[models]]
+name = "one"
+endpoints = [{{ url = "{upstream.url}", model = "endless" }}]
+admission = {{ adaptive = false, limit = 1, queue_wait_ms = 20000 }}
+"""
+    server = Server(directory / ("pool" + path.replace("/", "-")), one).start()
+    opened = {}
+
+    def open_answer(text, priority):
+        request = urllib.request.Request(server.url + path, data=json.dumps(request_of(text)).encode(),
+                                         headers={"Content-Type": "application/json", "X-Ragtime-Priority": priority})
+        reply = urllib.request.urlopen(request, timeout=30)
+        assert reply.readline()
+        opened[text] = reply
+
+    def waiting(count):
+        return lambda: f'ragtime_pool_waiting{{model="one"}} {count}'.encode() in server.call("GET", "/metrics")[2]
+
+    def asked():
+        texts = [request["messages"][-1]["content"] for _, _, request in upstream.requests if request["model"] == "endless"]
+        return [text for text in texts if text.startswith(path)]
+
+    try:
+        open_answer(path + " first", "normal")
+        eventually(lambda: len(asked()) == 1)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            pool.submit(open_answer, path + " low", "low")
+            eventually(waiting(1))
+            pool.submit(open_answer, path + " high", "high")
+            eventually(waiting(2))
+            opened.pop(path + " first").close()
+            eventually(lambda: len(asked()) == 2)
+            assert asked()[1] == path + " high"
+            eventually(lambda: path + " high" in opened)
+            opened.pop(path + " high").close()
+            eventually(lambda: path + " low" in opened)
+            opened.pop(path + " low").close()
+    finally:
+        assert server.stop() == 0
