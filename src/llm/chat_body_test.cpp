@@ -3,6 +3,7 @@
 #include <random>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "llm/json_cursor.h"
@@ -192,6 +193,28 @@ TEST(ChatBodyTest, AgreesWithAParser) {
     const json::value parsed = json::parse(body, failure);
     const bool valid = !failure && parsed.is_object();
     EXPECT_EQ(read_chat_body(body).has_value(), valid) << body;
+  }
+}
+
+// Strings are passed over in blocks: what matters in them may stand at every place of one, and of the last bytes.
+TEST(ChatBody, SeesQuotesEscapesAndControlCharactersWhereverTheyAre) {
+  for (std::size_t before = 0; before < 40; ++before) {
+    for (std::size_t behind = 0; behind < 40; ++behind) {
+      const auto read = [&](std::string_view middle) {
+        const std::string text = std::string(before, 'a') + std::string(middle) + std::string(behind, 'b');
+        return read_chat_body(R"({"prompt":")" + text + R"(","model":"m"})");
+      };
+      SCOPED_TRACE(fmt::format("{} before, {} behind", before, behind));
+      for (const std::string_view good : {R"(\")", R"(\\)", R"(\u00e9)", "\xC3\xA9", "\x7F", " !#[]^"}) {
+        const auto body = read(good);
+        ASSERT_TRUE(body.has_value()) << good;
+        EXPECT_EQ(body->model, "m");
+        EXPECT_EQ(body->first_message.size, before + good.size() + behind + 2);
+      }
+      for (const std::string_view bad : {"\"", "\n", "\x1F", R"(\x)", R"(\u12g)"}) {
+        EXPECT_TRUE(read(bad).has_error()) << bad;
+      }
+    }
   }
 }
 

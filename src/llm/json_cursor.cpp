@@ -28,6 +28,7 @@ constexpr std::size_t kBlockBytes = 16;
 // Whether the block holds a quote, a backslash or a control character.
 bool has_mark(const char* bytes) {
   using Block = unsigned char __attribute__((vector_size(kBlockBytes)));
+  static_assert(sizeof(Block) == kBlockBytes);
   Block block;
   std::memcpy(&block, bytes, kBlockBytes);
   const auto marks = (block == '"') | (block == '\\') | (block < 0x20);
