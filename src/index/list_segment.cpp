@@ -25,6 +25,9 @@ constexpr float kProductDeviations = 3.5f;
 constexpr std::size_t kListedBelow = 25;
 constexpr std::size_t kListedAlways = 1000;
 
+// Less of t for each halving of the vectors that are selected.
+constexpr float kStepsOfHalving = 0.3f;
+
 // What residuals' lengths and scores may err by.
 constexpr float kRounding = 0.005f;
 
@@ -34,10 +37,13 @@ void prefetch(const std::uint8_t* at, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
 }
 
-// The best ten of a tenth lie where the best hundred of all do: so much is added to t.
-float selection_steps(std::size_t size, const OrdinalFilter* filter) {
-  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return 0;
-  return std::log2(static_cast<float>(size) / static_cast<float>(filter->matches_max())) / 2;
+// t. The best ten of a tenth lie where the best hundred of all do, and those leave less to chance: lists are given up
+// earlier than the worst of the ten alone would have it, and no less is found.
+float spread_steps(std::size_t effort, std::size_t size, const OrdinalFilter* filter) {
+  const float steps = std::log2(static_cast<float>(effort));
+  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return steps;
+  const float halvings = std::log2(static_cast<float>(size) / static_cast<float>(filter->matches_max()));
+  return steps - std::min(kStepsOfHalving * halvings, steps / 2);
 }
 
 struct ListChance {
@@ -123,7 +129,7 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
   }
   const float t = query.effort == 0 || query.effort >= kEffortMost
                       ? std::numeric_limits<float>::infinity()
-                      : std::log2(static_cast<float>(query.effort)) + selection_steps(size(), query.filter);
+                      : spread_steps(query.effort, size(), query.filter);
   prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
   return prepared;
 }
@@ -149,17 +155,19 @@ void ListSegment::search(const SegmentQuery& query, TopK& best) const {
     chances.push_back({reach, products[list], static_cast<std::uint32_t>(list)});
   }
   std::make_heap(chances.begin(), chances.end());
+  thread_local std::vector<std::uint64_t> marks;
+  const std::uint64_t* marked = filter.is_selective() && !filter.is_thin() && filter.mark(marks) ? marks.data() : nullptr;
   std::size_t scanned = 0;
   for (; !chances.empty(); chances.pop_back()) {
     if (chances.front().reach < best.floor() && scanned >= kScannedLeast) break;
-    scan_list(prepared, chances.front().list, chances.front().product, filter, best);
+    scan_list(prepared, chances.front().list, chances.front().product, filter, marked, best);
     scanned += lists_.sizes[chances.front().list];
     std::pop_heap(chances.begin(), chances.end());
   }
 }
 
 void ListSegment::scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter,
-                            TopK& best) const {
+                            const std::uint64_t* marked, TopK& best) const {
   std::array<float, kScanned> upper;
   std::array<std::uint32_t, kScanned + 16> chances;
   const std::size_t half = frame_->half();
@@ -167,7 +175,16 @@ void ListSegment::scan_list(const Query& query, std::size_t list, float product,
   for (std::size_t first = lists_.begins[list]; first < end; first += kScanned) {
     const std::size_t count = std::min(kScanned, end - first);
     scan_codes(query, first, count, product, upper.data());
-    const std::size_t found = best_vector_kernels().collect(upper.data(), count, best.floor(), chances.data());
+    std::size_t found = best_vector_kernels().collect(upper.data(), count, best.floor(), chances.data());
+    if (marked != nullptr) {
+      std::size_t kept = 0;
+      for (std::size_t i = 0; i < found; ++i) {
+        const std::uint32_t ordinal = columns_.ordinals[first + chances[i]];
+        chances[kept] = chances[i];
+        kept += marked[ordinal / 64] >> ordinal % 64 & 1;
+      }
+      found = kept;
+    }
     for (std::size_t i = 0; i < found; ++i) {
       if (i + kPrefetched < found) {
         prefetch(columns_.high.data() + (first + chances[i + kPrefetched]) * half, half);
@@ -176,7 +193,7 @@ void ListSegment::scan_list(const Query& query, std::size_t list, float product,
       if (upper[chances[i]] < best.floor()) continue;
       const std::size_t slot = first + chances[i];
       const std::uint32_t ordinal = columns_.ordinals[slot];
-      if (filter.allows(ordinal)) best.offer({ids()[ordinal], score(query.code, product, slot)});
+      if (marked != nullptr || filter.allows(ordinal)) best.offer({ids()[ordinal], score(query.code, product, slot)});
     }
   }
 }

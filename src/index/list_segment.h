@@ -7,8 +7,8 @@
 //
 // A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
 // copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
-// vectors have been scanned; t = log2(effort), and log2(1 / the share selected) / 2 more under a selection. Thus it
-// goes on longer under filters, of itself. In a list, the 8-bit code is looked at only where the short one's error
+// vectors have been scanned; t = log2(effort), and .3 less for each halving under a selection, but not less than half:
+// the worst of k is worse then, so that it goes on longer of itself, and farther than needed. In a list, the 8-bit code is looked at only where the short one's error
 // bound leaves a chance. Memory at P padded dimensions and lists of hundreds of vectors: P / 8 + P + 28 bytes for each
 // vector and 4 · d for each list; there are √n of them, but at least 128 vectors for each.
 #pragma once
@@ -100,7 +100,7 @@ class ListSegment final : public VectorSegment {
   std::size_t product_bytes() const { return scans_bits() ? 0 : quantizer_->pairs(); }
   Query prepare(const SegmentQuery& query) const;
   void search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const;
-  void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, TopK& best) const;
+  void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, const std::uint64_t* marked, TopK& best) const;
   void scan_codes(const Query& query, std::size_t first, std::size_t count, float product, float* upper) const;
   // Of about `count` short codes, in squares of their stored deviations, and how many.
   std::pair<double, std::size_t> squared_errors(std::span<const float> vector, std::size_t count) const;

@@ -22,6 +22,12 @@ class RemovedSet {
     return page < pages_.size() && pages_[page] && ((*pages_[page])[ordinal % kPageBits / 64] >> ordinal % 64 & 1) != 0;
   }
 
+  // Members 64 · number … 64 · number + 63 as bits.
+  std::uint64_t word(std::size_t number) const {
+    const std::size_t page = number / (kPageBits / 64);
+    return page < pages_.size() && pages_[page] ? (*pages_[page])[number % (kPageBits / 64)] : 0;
+  }
+
   // `ordinals` ascend; those that are members already are ignored. Costs a copy of each page that changes.
   void add(std::span<const std::size_t> ordinals) {
     for (std::size_t i = 0; i < ordinals.size();) {

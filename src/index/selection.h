@@ -5,6 +5,7 @@
 // building belongs to one thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,6 +36,13 @@ class Selection {
   bool empty() const { return low_.isEmpty() && high_.isEmpty(); }
   // Ascending.
   std::vector<ChunkId> ids() const;
+
+  // Ids number · kBlockIds … that many more, as bits.
+  static constexpr std::size_t kBlockIds = 65'536;
+  using Block = std::array<std::uint64_t, kBlockIds / 64>;
+  // Null where none is a member. Otherwise the bits where they lie, until the selection changes, or in `room`: some
+  // nanosecond for each member, if so. Precondition: number < 65,536.
+  const std::uint64_t* block(std::size_t number, Block& room) const;
 
  private:
   Roaring low_;

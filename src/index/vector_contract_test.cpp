@@ -111,6 +111,47 @@ TEST_P(VectorContractTest, FiltersThatAreFarFromTheQuery) {
   }
 }
 
+// So many that a graph is walked among those selected: near one vector, that is to say near some queries and far from
+// others, and away from it.
+TEST_P(VectorContractTest, FiltersThatDependOnTheVector) {
+  constexpr std::size_t kCount = 16'000;
+  const auto [vectors, queries] = split(kCount, 64, 12);
+  const auto index = merged(vectors);
+  const auto around = exact_search(vectors, queries[0], kCount);
+  const auto expect_found = [&](std::size_t first, std::size_t last) {
+    Selection selection;
+    std::vector<bool> chosen(kCount);
+    for (std::size_t i = first; i < last; ++i) {
+      selection.add(around[i].id);
+      chosen[static_cast<std::size_t>(around[i].id)] = true;
+    }
+    const auto allowed = [&](std::size_t i) { return bool{chosen[i]}; };
+    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection), kRecallLeast) << first;
+  };
+  expect_found(0, kCount / 4);
+  expect_found(kCount / 2, kCount * 3 / 4);
+  expect_found(kCount * 3 / 4, kCount);
+}
+
+TEST_P(VectorContractTest, FiltersThatPassOneOfTwoEqualVectors) {
+  constexpr std::size_t kCount = 16'000;
+  auto [vectors, queries] = split(kCount, 64, 13);
+  const auto middle = vectors.values.begin() + static_cast<long>(kCount / 2 * 64);
+  std::copy(vectors.values.begin(), middle, middle);
+  const auto index = merged(vectors);
+  for (const std::size_t half : {0u, 1u}) {
+    const auto allowed = [&](std::size_t i) { return i % 2 == 0 && i / (kCount / 2) == half; };
+    Selection selection;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      if (allowed(i)) selection.add(static_cast<ChunkId>(i));
+    }
+    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection), kRecallLeast) << half;
+    for (const Hit& hit : index.view()->search({.vector = queries[0], .k = 50, .selection = &selection})) {
+      EXPECT_TRUE(allowed(static_cast<std::size_t>(hit.id)));
+    }
+  }
+}
+
 TEST_P(VectorContractTest, AnEmptySelectionFindsNothing) {
   const auto [vectors, queries] = split(300, 64, 5);
   const auto index = merged(vectors);

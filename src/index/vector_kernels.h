@@ -30,6 +30,13 @@ struct QueryRounding {
   float rounding2 = 0;  // Of values less step · coarse.
 };
 
+// Which ids of one word of 64 a segment has, and the ordinal of the first of them.
+struct IdWord {
+  std::uint64_t ids = 0;
+  std::uint32_t word = 0;
+  std::uint32_t first = 0;
+};
+
 struct VectorKernels {
   const char* name;
 
@@ -75,6 +82,17 @@ struct VectorKernels {
 
   // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
   std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);
+
+  // Sets of numbers as bits, 64 to a word.
+  std::size_t (*count_bits)(const std::uint64_t* bits, std::size_t words);
+  // Sets in `out` the ordinals whose ids are set in `bits`: word of an id less `word_offset` is its place there. `out` has
+  // a word more than the ordinals need.
+  void (*pack_bits)(const IdWord* id_words, std::size_t count, const std::uint64_t* bits, std::size_t word_offset,
+                    std::uint64_t* out);
+  // Which of the numbers, all different, are set: those go to `taken`, their bits are cleared; the others go to `rest`
+  // unless that is null. Returns how many were taken. Both have room for 16 more than there are numbers.
+  std::size_t (*take_bits)(std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count, std::uint32_t* taken,
+                           std::uint32_t* rest);
 };
 
 const VectorKernels& portable_vector_kernels();

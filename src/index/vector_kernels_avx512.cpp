@@ -7,7 +7,8 @@ namespace ragtime::index {
 const VectorKernels* avx512_vector_kernels() {
   static constexpr VectorKernels kKernels = make_vector_kernels("avx512");
   const bool present = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("bmi2");
   return present ? &kKernels : nullptr;
 }
 

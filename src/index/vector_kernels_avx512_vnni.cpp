@@ -8,6 +8,7 @@ const VectorKernels* avx512_vnni_vector_kernels() {
   static constexpr VectorKernels kKernels = make_vector_kernels("avx512_vnni");
   const bool present = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("bmi2") &&
                        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq");
   return present ? &kKernels : nullptr;
 }

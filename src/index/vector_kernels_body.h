@@ -477,9 +477,84 @@ std::size_t collect(const float* values, std::size_t count, float floor, std::ui
   return found;
 }
 
+std::size_t count_bits(const std::uint64_t* bits, std::size_t words) {
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < words; ++i) sum += static_cast<std::size_t>(__builtin_popcountll(bits[i]));
+  return sum;
+}
+
+// The bits of `values` at those of `mask`, moved together.
+VECTOR_INLINE std::uint64_t extract_bits(std::uint64_t values, std::uint64_t mask) {
+#if defined(__BMI2__)
+  return _pext_u64(values, mask);
+#else
+  if (mask == ~std::uint64_t{0}) return values;
+  std::uint64_t packed = 0;
+  for (std::uint64_t left = values & mask; left != 0; left &= left - 1) {
+    const std::uint64_t below = (left & -left) - 1;
+    packed |= std::uint64_t{1} << __builtin_popcountll(mask & below);
+  }
+  return packed;
+#endif
+}
+
+void pack_bits(const IdWord* id_words, std::size_t count, const std::uint64_t* bits, std::size_t word_offset,
+               std::uint64_t* out) {
+  constexpr auto kAll = ~std::uint64_t{0};
+  if (count == 0) return;
+  std::uint64_t* at = out + id_words[0].first / 64;
+  std::uint64_t filling = *at;  // The word at `at`, up to `shift`.
+  std::size_t shift = id_words[0].first % 64;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t packed = extract_bits(bits[id_words[i].word - word_offset], id_words[i].ids);
+    const std::size_t end = shift + (id_words[i].ids == kAll ? 64 : static_cast<std::size_t>(__builtin_popcountll(id_words[i].ids)));
+    filling |= packed << shift;
+    if (end >= 64) {
+      *at++ = filling;
+      filling = packed >> 1 >> (63 - shift);
+    }
+    shift = end % 64;
+  }
+  *at = filling;
+}
+
+std::size_t take_bits(std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count, std::uint32_t* taken,
+                      std::uint32_t* rest) {
+  std::size_t found = 0;
+  std::size_t left = 0;
+#if defined(__AVX512F__)
+  for (std::size_t i = 0; i < count; i += 16) {
+    const auto present = static_cast<__mmask16>(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
+    const __m512i sixteen = _mm512_maskz_loadu_epi32(present, numbers + i);
+    const __m512i halves = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), present, _mm512_srli_epi32(sixteen, 5), bits, 4);
+    const __m512i masks = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(sixteen, _mm512_set1_epi32(31)));
+    const __mmask16 set = _mm512_mask_test_epi32_mask(present, halves, masks);
+    const auto clear = static_cast<__mmask16>(present & ~set);
+    _mm512_storeu_si512(taken + found, _mm512_maskz_compress_epi32(set, sixteen));
+    found += static_cast<std::size_t>(__builtin_popcount(set));
+    if (rest == nullptr) continue;
+    _mm512_storeu_si512(rest + left, _mm512_maskz_compress_epi32(clear, sixteen));
+    left += static_cast<std::size_t>(__builtin_popcount(clear));
+  }
+#else
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t number = numbers[i];
+    const std::size_t is_set = bits[number / 64] >> number % 64 & 1;
+    taken[found] = number;
+    found += is_set;
+    if (rest == nullptr) continue;
+    rest[left] = number;
+    left += 1 - is_set;
+  }
+#endif
+  for (std::size_t i = 0; i < found; ++i) bits[taken[i] / 64] &= ~(std::uint64_t{1} << taken[i] % 64);
+  return found;
+}
+
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
-          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect};
+          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, count_bits, pack_bits,
+          take_bits};
 }
 
 }  // namespace

@@ -209,6 +209,55 @@ TEST_P(VectorKernelsTest, CollectsWhatReachesTheFloor) {
   EXPECT_EQ(kernels().collect(values.data(), values.size(), 100, positions.data()), 0u);
 }
 
+TEST_P(VectorKernelsTest, PacksAndCountsBits) {
+  const auto masks = bits<std::uint64_t>(40);
+  const auto selected = bits<std::uint64_t>(40);
+  std::vector<IdWord> words;
+  std::vector<bool> expected;
+  for (std::uint32_t word = 0; word < 40; ++word) {
+    const std::uint64_t ids = word % 3 == 0 ? ~std::uint64_t{0} : word % 3 == 1 ? masks[word] : masks[word] & 0xff;
+    words.push_back({ids, word + 100, static_cast<std::uint32_t>(expected.size())});
+    for (int bit = 0; bit < 64; ++bit) {
+      if (ids >> bit & 1) expected.push_back(selected[word] >> bit & 1);
+    }
+  }
+  std::vector<std::uint64_t> packed(expected.size() / 64 + 2);
+  // In two parts, as blocks of a selection are.
+  kernels().pack_bits(words.data(), 17, selected.data(), 100, packed.data());
+  kernels().pack_bits(words.data() + 17, 23, selected.data(), 100, packed.data());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(packed[i / 64] >> i % 64 & 1, expected[i] ? 1u : 0u) << i;
+    count += expected[i] ? 1 : 0;
+  }
+  EXPECT_EQ(kernels().count_bits(packed.data(), packed.size()), count);
+}
+
+TEST_P(VectorKernelsTest, TakesBits) {
+  for (const std::size_t count : {0u, 1u, 15u, 16u, 27u, 100u}) {
+    auto set = bits<std::uint64_t>(8);
+    auto left = set;
+    std::vector<std::uint32_t> numbers, expected, others;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t number = i * 117 % 512;
+      numbers.push_back(number);
+      const bool is_set = set[number / 64] >> number % 64 & 1;
+      (is_set ? expected : others).push_back(number);
+      left[number / 64] &= ~(std::uint64_t{1} << number % 64);
+    }
+    auto again = set;
+    std::vector<std::uint32_t> taken(count + 16), rest(count + 16);
+    taken.resize(kernels().take_bits(set.data(), numbers.data(), count, taken.data(), rest.data()));
+    rest.resize(others.size());
+    EXPECT_EQ(taken, expected);
+    EXPECT_EQ(rest, others);
+    EXPECT_EQ(set, left);
+    taken.resize(count + 16);
+    EXPECT_EQ(kernels().take_bits(again.data(), numbers.data(), count, taken.data(), nullptr), expected.size());
+    EXPECT_EQ(again, left);
+  }
+}
+
 TEST_P(VectorKernelsTest, LargestMagnitude) {
   for (const std::size_t at : {0u, 5u, 63u, 64u, 99u}) {
     std::vector<float> values(100, 0.5f);

@@ -50,7 +50,7 @@ void MemoryRows::read(std::size_t first, std::span<float> out) const {
 }
 
 VectorSegment::VectorSegment(std::size_t dimensions, std::vector<ChunkId> ids)
-    : dimensions_(dimensions), ids_(std::move(ids)) {}
+    : dimensions_(dimensions), ids_(std::move(ids)), id_words_(OrdinalFilter::words_of(ids_)) {}
 
 std::size_t VectorSegment::ordinal_of(ChunkId id) const {
   const auto found = std::lower_bound(ids_.begin(), ids_.end(), id);

@@ -94,6 +94,7 @@ class VectorSegment {
   std::size_t dimensions() const { return dimensions_; }
   std::size_t size() const { return ids_.size(); }
   std::span<const ChunkId> ids() const { return ids_; }
+  std::span<const IdWord> id_words() const { return id_words_; }  // For OrdinalFilter.
   // The ordinal of an id, or size() when absent.
   std::size_t ordinal_of(ChunkId id) const;
 
@@ -118,11 +119,12 @@ class VectorSegment {
   virtual void save(SnapshotWriter& writer, std::string_view prefix) const = 0;
 
  protected:
-  std::size_t id_bytes() const { return ids_.capacity() * sizeof(ChunkId); }
+  std::size_t id_bytes() const { return ids_.capacity() * sizeof(ChunkId) + id_words_.capacity() * sizeof(IdWord); }
 
  private:
   std::size_t dimensions_;
   std::vector<ChunkId> ids_;
+  std::vector<IdWord> id_words_;
   SegmentProfile profile_;
 };
 

@@ -22,7 +22,8 @@ std::vector<Hit> VectorPartsView::search(const VectorQuery& query) const {
   // The recent ones first: what they score spares looking at much of the base.
   parts_.recent.search(query.vector, query.selection, best);
   if (parts_.base && parts_.base_living() > 0) {
-    const OrdinalFilter filter(parts_.base->ids(), &parts_.base_removed, query.selection);
+    const OrdinalFilter filter(parts_.base->ids(), &parts_.base_removed, query.selection,
+                               parts_.base->id_words());
     const std::size_t effort = parts_.base->effort_for(query.recall_target.value_or(recall_target_));
     parts_.base->search({.vector = query.vector, .effort = effort, .filter = &filter}, best);
   }
