@@ -1,5 +1,6 @@
 #include "http/client_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "http/ascii.h"
@@ -10,7 +11,9 @@ namespace {
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
-constexpr std::size_t kReadBytes = 16u << 10;
+// What a read has room for: little while little comes, so that a slow stream holds little memory.
+constexpr std::size_t kReadBytesLeast = 2u << 10;
+constexpr std::size_t kReadBytesMost = 64u << 10;
 constexpr std::size_t kHeadBytesUsual = 512;
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -62,9 +65,10 @@ Error ClientExchange::failure(const RequestContext& context, const std::string& 
 }
 
 Task<error_code> ClientExchange::fill() {
-  const auto space = buffer_.prepare(kReadBytes);
+  const auto space = buffer_.prepare(std::max(read_bytes_, kReadBytesLeast));
   auto [error, bytes] = co_await connection_->read_some(space);
   buffer_.commit(bytes);
+  if (bytes == space.size()) read_bytes_ = std::min(4 * bytes, kReadBytesMost);
   if (bytes > 0) got_bytes_ = true;
   co_return error;
 }
@@ -120,7 +124,7 @@ Task<Result<std::string>> ClientExchange::read_some(RequestContext& context) {
   RAGTIME_CO_TRY_DONE(context.check());
   guard_.follow(context);
   while (!parser_.body_done()) {
-    RAGTIME_CO_TRY(const bool progress, parser_.read_body(buffer_, out, kReadBytes));
+    RAGTIME_CO_TRY(const bool progress, parser_.read_body(buffer_, out, kReadBytesMost));
     if (progress && !out.empty()) break;
     if (progress) continue;
     guard_.expire_at(std::min(context.deadline().when(), steady_clock::now() + peer_.config->idle_timeout));

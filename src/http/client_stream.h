@@ -63,6 +63,7 @@ class ClientExchange final : public ClientStream {
   Guard guard_;
   ResponseParser parser_;
   boost::beast::flat_buffer buffer_;
+  std::size_t read_bytes_ = 0;  // Room for the next read, once one was filled.
   ResponseHead head_;
   std::optional<std::uint64_t> acknowledged_before_;
   bool unacknowledged_ = false;  // Known: not a byte of the request has been acknowledged.
