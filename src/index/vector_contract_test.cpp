@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kWanted = 10;
 // The default target less what chance takes in 300 trials, one and a half standard errors.
 constexpr double kRecallLeast = 0.93;
-constexpr double kLowTarget = 0.7;
+// The least effort, and what is found with it all the same.
+constexpr double kLowTarget = 0.01;
+constexpr double kLowRecall = 0.6;
 
 class VectorContractTest : public testing::TestWithParam<VectorKind> {
  protected:
@@ -129,7 +131,7 @@ TEST_P(VectorContractTest, FiltersThatDependOnTheVector) {
     const auto allowed = [&](std::size_t i) { return bool{chosen[i]}; };
     EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection), kRecallLeast) << first;
     // With little effort, as in larger indexes, a walk is cheaper than looking at each.
-    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection, kLowTarget), kLowTarget) << first;
+    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection, kLowTarget), kLowRecall) << first;
   };
   expect_found(0, kCount / 4);
   expect_found(kCount / 2, kCount * 3 / 4);
@@ -142,17 +144,16 @@ TEST_P(VectorContractTest, FiltersThatPassOneOfTwoEqualVectors) {
   const auto middle = vectors.values.begin() + static_cast<long>(kCount / 2 * 64);
   std::copy(vectors.values.begin(), middle, middle);
   const auto index = merged(vectors);
-  for (const std::size_t half : {0u, 1u}) {
-    const auto allowed = [&](std::size_t i) { return i % 2 == 0 && i / (kCount / 2) == half; };
-    Selection selection;
-    for (std::size_t i = 0; i < kCount; ++i) {
-      if (allowed(i)) selection.add(static_cast<ChunkId>(i));
-    }
-    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection), kRecallLeast) << half;
-    EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection, kLowTarget), kLowTarget) << half;
-    for (const Hit& hit : index.view()->search({.vector = queries[0], .k = 50, .selection = &selection})) {
-      EXPECT_TRUE(allowed(static_cast<std::size_t>(hit.id)));
-    }
+  // The first of some, the second of others.
+  const auto allowed = [&](std::size_t i) { return i % 4 == i / (kCount / 2); };
+  Selection selection;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    if (allowed(i)) selection.add(static_cast<ChunkId>(i));
+  }
+  EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection), kRecallLeast);
+  EXPECT_GE(mean_recall(*index.view(), vectors, queries, allowed, &selection, kLowTarget), kLowRecall);
+  for (const Hit& hit : index.view()->search({.vector = queries[0], .k = 50, .selection = &selection})) {
+    EXPECT_TRUE(allowed(static_cast<std::size_t>(hit.id)));
   }
 }
 
