@@ -28,12 +28,12 @@ constexpr double kChanceRoom = 0.4;
 // its breadth costs so many looks at vectors of a list.
 constexpr double kBridgedMost = 0.35;
 constexpr double kBridgedLeast = 0.04;
-constexpr double kBridgedCost = 220;
+constexpr double kBridgedCost = 190;
 
 // How much wider it is than a walk over all: the fewer are selected, the longer the ways between them. Fitted to keep
-// recall on text embeddings.
+// recall on text embeddings, selected near a vector, too.
 double bridged_room(double share) {
-  return 1 + 0.03 / share + 0.003 / (share * share);
+  return 1.2 + 0.04 / share + 0.003 / (share * share);
 }
 // Efforts are measured for so many results; more need more.
 constexpr std::size_t kCalibratedFor = 10;
