@@ -27,12 +27,13 @@ using Floats = float __attribute__((vector_size(4 * KERNEL_LANES)));
 using Ints = std::int32_t __attribute__((vector_size(4 * KERNEL_LANES)));
 using Shorts = std::uint16_t __attribute__((vector_size(2 * KERNEL_LANES)));
 using Bytes = std::uint8_t __attribute__((vector_size(KERNEL_LANES)));
-// The same at any address.
-using FloatsAt = float __attribute__((vector_size(4 * KERNEL_LANES), aligned(4), may_alias));
-using IntsAt = std::int32_t __attribute__((vector_size(4 * KERNEL_LANES), aligned(4), may_alias));
-using ShortsAt = std::uint16_t __attribute__((vector_size(2 * KERNEL_LANES), aligned(2), may_alias));
+// The same at any address. Typedefs: in an alias Clang leaves the alignment out, and its stores fault.
+typedef float FloatsAt __attribute__((vector_size(4 * KERNEL_LANES), aligned(4), may_alias));
+typedef std::int32_t IntsAt __attribute__((vector_size(4 * KERNEL_LANES), aligned(4), may_alias));
+typedef std::uint16_t ShortsAt __attribute__((vector_size(2 * KERNEL_LANES), aligned(2), may_alias));
 using Short = std::uint16_t __attribute__((may_alias));
-using BytesAt = std::uint8_t __attribute__((vector_size(KERNEL_LANES), aligned(1), may_alias));
+typedef std::uint8_t BytesAt __attribute__((vector_size(KERNEL_LANES), aligned(1), may_alias));
+static_assert(alignof(FloatsAt) == 4 && alignof(IntsAt) == 4 && alignof(ShortsAt) == 2 && alignof(BytesAt) == 1);
 
 #define KERNEL_INLINE inline __attribute__((always_inline))
 

@@ -40,7 +40,7 @@ class LogRecorder final : public telemetry::Logger {
   std::string wait_for(std::string_view text) {
     std::unique_lock lock(mutex_);
     std::string found;
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] {
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] {
       for (const auto& line : lines_) {
         if (line.find(text) != std::string::npos) found = line;
       }
@@ -65,7 +65,7 @@ class Flag {
   }
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [this] { return raised_; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [this] { return raised_; });
   }
   bool raised() {
     const std::lock_guard lock(mutex_);

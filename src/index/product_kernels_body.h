@@ -23,7 +23,9 @@ namespace ragtime::index {
 namespace {
 
 using Floats = float __attribute__((vector_size(4 * PRODUCT_LANES)));
-using FloatsAt = float __attribute__((vector_size(4 * PRODUCT_LANES), aligned(4), may_alias));
+// A typedef: in an alias Clang leaves the alignment out, and its stores fault.
+typedef float FloatsAt __attribute__((vector_size(4 * PRODUCT_LANES), aligned(4), may_alias));
+static_assert(alignof(FloatsAt) == 4);
 
 #define PRODUCT_INLINE inline __attribute__((always_inline))
 

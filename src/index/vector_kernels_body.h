@@ -22,7 +22,9 @@ namespace {
 
 using Floats = float __attribute__((vector_size(4 * VECTOR_LANES)));
 using Ints = std::int32_t __attribute__((vector_size(4 * VECTOR_LANES)));
-using FloatsAt = float __attribute__((vector_size(4 * VECTOR_LANES), aligned(4), may_alias));
+// A typedef: in an alias Clang leaves the alignment out, and its stores fault.
+typedef float FloatsAt __attribute__((vector_size(4 * VECTOR_LANES), aligned(4), may_alias));
+static_assert(alignof(FloatsAt) == 4);
 
 #define VECTOR_INLINE inline __attribute__((always_inline))
 
