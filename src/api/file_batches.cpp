@@ -11,10 +11,12 @@
 namespace ragtime::api {
 namespace {
 
-http::Response batch_reply(Environment& env, const storage::BatchRecord& batch) {
+// Who reads that files are completed may search them at once.
+Task<Result<http::Response>> batch_reply(Environment& env, storage::BatchRecord batch, RequestContext& context) {
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
   http::Response response = json_reply(batch_object(batch));
   if (batch.file_counts.in_progress > 0) response.headers.set("openai-poll-after-ms", poll_after_ms(env));
-  return response;
+  co_return response;
 }
 
 Result<Attachments> read_create(const std::string& body) {
@@ -48,12 +50,12 @@ Task<Result<http::Response>> create_file_batch(Environment& env, http::Request& 
                          files.items.front().param);
   }
   if (batch.has_error()) co_return batch.error();
-  co_return batch_reply(env, *batch);
+  co_return co_await batch_reply(env, *batch, context);
 }
 
 Task<Result<http::Response>> get_file_batch(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const auto batch, co_await find_batch(env, request, context));
-  co_return batch_reply(env, batch);
+  co_return co_await batch_reply(env, batch, context);
 }
 
 Task<Result<http::Response>> cancel_file_batch(Environment& env, http::Request& request, RequestContext& context) {
@@ -63,7 +65,7 @@ Task<Result<http::Response>> cancel_file_batch(Environment& env, http::Request& 
     return env.database.get_batch(batch.store_id, batch.id);
   };
   RAGTIME_CO_TRY(const auto cancelled, co_await env.blocking.run(context, cancel));
-  co_return batch_reply(env, cancelled);
+  co_return co_await batch_reply(env, cancelled, context);
 }
 
 Task<Result<http::Response>> list_file_batch_files(Environment& env, http::Request& request, RequestContext& context) {

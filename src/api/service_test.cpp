@@ -10,6 +10,7 @@
 
 #include "api/authentication.h"
 #include "api/json_reader.h"
+#include "api/json_text.h"
 #include "base/hash.h"
 #include "http/client.h"
 #include "http/sse.h"
@@ -405,6 +406,27 @@ TEST_F(ServiceTest, BatchesAttachManyFiles) {
   EXPECT_EQ(call("POST", base, R"({"files":[{"file_id":"file-none"}]})").error().at("param"), "files[0].file_id");
   EXPECT_EQ(call("POST", base + "/" + batch + "/cancel").status, 200);
   EXPECT_EQ(call("GET", base + "/vsfb_none").status, 404);
+}
+
+// The row of a file is committed a moment before the index shows it.
+TEST_F(ServiceTest, FilesThatAreCountedAsCompletedAreIndexed) {
+  const std::string store = "/v1/vector_stores/" + create_store();
+  constexpr std::int64_t kFiles = 40;
+  json::array ids;
+  for (int i = 0; i < kFiles; ++i) ids.push_back(json::value(upload("lamp.txt", fmt::format("Lamp {}.", i)).text("id")));
+  const json::object body{{"file_ids", ids}};
+  const std::string batch = call("POST", store + "/file_batches", json_text(body)).text("id");
+  const auto completed = [](const json::value& shown) { return shown.at("file_counts").at("completed").as_int64(); };
+  const auto indexed = [](const json::value& shown) { return shown.at("index").at("documents").to_number<int>(); };
+  const auto deadline = Deadline::after(std::chrono::seconds(20));
+  std::int64_t seen = 0;
+  while (seen < kFiles && !deadline.expired()) {
+    seen = completed(call("GET", store + "/file_batches/" + batch).parsed());
+    const json::value shown = call("GET", store).parsed();
+    ASSERT_GE(indexed(shown), seen);
+    ASSERT_GE(indexed(shown), completed(shown));
+  }
+  EXPECT_EQ(seen, kFiles);
 }
 
 TEST_F(ServiceTest, DocumentsArePutByPathOnceAndReplaced) {

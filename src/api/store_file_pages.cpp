@@ -31,6 +31,7 @@ Task<Result<http::Response>> store_file_page(Environment& env, http::Request& re
   auto documents =
       co_await env.blocking.run(context, [&] { return env.database.list_documents(store_id, batch_id, status, page); });
   if (documents.has_error()) co_return page_error(documents.error());
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
   std::vector<boost::json::object> items;
   for (const auto& document : documents->items) items.push_back(store_file_object(document));
   co_return json_reply(list_object(std::move(items), documents->has_more));

@@ -22,15 +22,11 @@ Task<Result<storage::DocumentRecord>> find_document(Environment& env, http::Requ
   const std::string file_id = path_part(request, "file_id");
   auto document = co_await env.blocking.run(context, [&] { return env.database.get_document(store.id, file_id); });
   if (document.has_error()) co_return document_not_found(document.error(), file_id);
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
   co_return document;
 }
 
-// The row is committed a moment before the index shows it; who reads "completed" may search at once.
-http::Response document_reply(Environment& env, storage::DocumentRecord document) {
-  const bool indexed = document.status == storage::DocumentStatus::completed && document.chunk_count > 0;
-  if (indexed && !env.engine.document_version(document.store_id, document.file_id)) {
-    document.status = storage::DocumentStatus::in_progress;
-  }
+http::Response document_reply(Environment& env, const storage::DocumentRecord& document) {
   http::Response response = json_reply(store_file_object(document));
   if (document.status == storage::DocumentStatus::in_progress) {
     response.headers.set("openai-poll-after-ms", poll_after_ms(env));
@@ -93,6 +89,7 @@ Task<Result<http::Response>> create_store_file(Environment& env, http::Request& 
   RAGTIME_CO_TRY_DONE(co_await attach(env, document, context));
   const auto get = [&] { return env.database.get_document(store.id, file.id); };
   RAGTIME_CO_TRY(const auto attached, co_await env.blocking.run(context, get));
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
   co_return document_reply(env, attached);
 }
 

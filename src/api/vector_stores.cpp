@@ -78,6 +78,12 @@ Task<> undo_create(Environment& env, std::string store_id, RequestContext& conte
   if (removed.has_error()) log_leftover(env, store_id, removed.error());
 }
 
+// Who reads that files are completed may search them at once.
+Task<Result<json::object>> shown_store(Environment& env, storage::VectorStoreRecord store, RequestContext& context) {
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
+  co_return vector_store_object(store, env.clock.unix_seconds());
+}
+
 }  // namespace
 
 Task<Result<http::Response>> create_vector_store(Environment& env, http::Request& request, RequestContext& context) {
@@ -95,13 +101,15 @@ Task<Result<http::Response>> create_vector_store(Environment& env, http::Request
     }
   }
   RAGTIME_CO_TRY(const auto store, co_await find_store(env, create.store.id, context));
-  co_return json_reply(vector_store_object(store, env.clock.unix_seconds()));
+  RAGTIME_CO_TRY(auto object, co_await shown_store(env, store, context));
+  co_return json_reply(std::move(object));
 }
 
 Task<Result<http::Response>> list_vector_stores(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const storage::PageRequest page, read_page(request, 20, kStoresLimitMax));
   auto stores = co_await env.blocking.run(context, [&] { return env.database.list_stores(context.tenant(), page); });
   if (stores.has_error()) co_return page_error(stores.error());
+  RAGTIME_CO_TRY_DONE(co_await env.engine.await_indexed(context));
   std::vector<json::object> items;
   const std::int64_t now = env.clock.unix_seconds();
   for (const auto& store : stores->items) items.push_back(vector_store_object(store, now));
@@ -110,7 +118,7 @@ Task<Result<http::Response>> list_vector_stores(Environment& env, http::Request&
 
 Task<Result<http::Response>> get_vector_store(Environment& env, http::Request& request, RequestContext& context) {
   RAGTIME_CO_TRY(const auto store, co_await find_store(env, path_part(request, "vector_store_id"), context));
-  json::object object = vector_store_object(store, env.clock.unix_seconds());
+  RAGTIME_CO_TRY(auto object, co_await shown_store(env, store, context));
   object["index"] = index_object(env.engine.index_report(store.id));
   co_return json_reply(std::move(object));
 }
@@ -123,7 +131,8 @@ Task<Result<http::Response>> update_vector_store(Environment& env, http::Request
   if (expiry && expiry->is_null()) store.expires_after_days.reset();
   RAGTIME_CO_TRY_DONE(document.status());
   RAGTIME_CO_TRY(const auto updated, co_await env.engine.update_store(std::move(store), context));
-  co_return json_reply(vector_store_object(updated, env.clock.unix_seconds()));
+  RAGTIME_CO_TRY(auto object, co_await shown_store(env, updated, context));
+  co_return json_reply(std::move(object));
 }
 
 Task<Result<http::Response>> delete_vector_store(Environment& env, http::Request& request, RequestContext& context) {

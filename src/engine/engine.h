@@ -191,6 +191,9 @@ class Engine {
   // The id of the document's first chunk, which is greater in every later version of it, as ids are never used again;
   // nothing when it is not in the store. Callers have checked the tenant.
   virtual std::optional<std::int64_t> document_version(std::string_view store_id, std::string_view file_id) const = 0;
+  // Returns once searches find every document that the caller could see as committed in the database: at once unless
+  // documents are being committed. Errors: those of the context, resource_exhausted (the pool).
+  virtual Task<Result<void>> await_indexed(RequestContext& context) = 0;
   // Blocks until the merges that are due have ended and their snapshots are written.
   virtual void settle() = 0;
 };

@@ -151,6 +151,15 @@ std::optional<std::int64_t> HybridEngine::document_version(std::string_view stor
   return store ? store->view()->first_chunk(file_id) : std::nullopt;
 }
 
+Task<Result<void>> HybridEngine::await_indexed(RequestContext& context) {
+  const auto running = commits_.running();
+  if (!running) co_return Result<void>();
+  co_return co_await blocking_.run(context, [&]() -> Result<void> {
+    commits_.wait(*running);
+    return {};
+  });
+}
+
 Engine::Statistics HybridEngine::statistics() const {
   std::shared_lock lock(stores_mutex_);
   Statistics statistics;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/chunk_text.h"
+#include "engine/commit_barrier.h"
 #include "engine/embedding_cache.h"
 #include "engine/engine.h"
 #include "engine/fair_shared_mutex.h"
@@ -65,6 +66,7 @@ class HybridEngine final : public Engine {
   Statistics statistics() const override;
   IndexReport index_report(std::string_view store_id) const override;
   std::optional<std::int64_t> document_version(std::string_view store_id, std::string_view file_id) const override;
+  Task<Result<void>> await_indexed(RequestContext& context) override;
   void settle() override { maintenance_.settle(); }
 
  private:
@@ -139,6 +141,7 @@ class HybridEngine final : public Engine {
   std::optional<EmbeddingCache> cache_;  // With an embedder.
 
   FairSharedMutex mutations_;
+  CommitBarrier commits_;
   std::array<std::mutex, 256> file_locks_;  // By hash of the file id.
   mutable std::shared_mutex stores_mutex_;
   std::unordered_map<std::string, StorePointer> stores_;  // Guarded by stores_mutex_.

@@ -168,6 +168,7 @@ Result<void> HybridEngine::commit(PutDocument& put, const StorePointer& store, P
   commit.text = std::move(put.parsed.text);
   commit.chunks = std::move(chunks.records);
   commit.embeddings = std::move(chunks.embeddings);
+  const CommitBarrier::Mark mark(commits_);
   RAGTIME_TRY(const auto ids, database_.commit_document(commit));
   // The row may have newer attributes than the ones this ingest began with.
   const auto row = database_.get_document(store->id(), put.document.file_id);

@@ -46,6 +46,7 @@ class FakeEngine final : public engine::Engine {
     const auto found = versions.find(std::string(file_id));
     return found == versions.end() ? std::optional<std::int64_t>(0) : found->second;
   }
+  Task<Result<void>> await_indexed(RequestContext&) override { co_return Result<void>(); }
   void settle() override {}
 
   std::map<std::string, std::optional<std::int64_t>> versions;  // By file id; 0 for those that are not here.
