@@ -52,9 +52,10 @@ CELLS = {
 
 
 def load(arm, options, concurrency, seconds, warm_up=0.5, timeout=60):
-    """One run of the generator: the report's only round."""
+    """One run of the generator, a closed loop unless options have a rate and concurrency is 0: the report's only round."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [RAGTIME, "bench", arm.url, "--model", MODEL, "-c", concurrency, "--warm-up", warm_up, "--duration", seconds,
+        how = ["-c", concurrency] if concurrency else []
+        command = [RAGTIME, "bench", arm.url, "--model", MODEL, *how, "--warm-up", warm_up, "--duration", seconds,
                    "--timeout", timeout, "--json", file.name, "-q", "--answer-tokens", "0", *options]
         for name, value in arm.headers.items():
             command += ["--header", f"{name}: {value}"]

@@ -204,6 +204,7 @@ http {{
 
 class Ragtime(Arm):
     name = "Ragtime"
+    ADMISSION = "admission = { adaptive = false, limit = 30000 }"  # Relaying alone is measured.
 
     def command(self):
         config = self.directory / "ragtime.toml"
@@ -220,7 +221,7 @@ concurrent_requests_max = 30000
 [[models]]
 name = "{MODEL}"
 endpoints = [{{ url = "http://127.0.0.1:{self.upstream}/v1", model = "{MODEL}" }}]
-admission = {{ adaptive = false, limit = 30000 }}
+{self.ADMISSION}
 """)
         made = subprocess.run([RAGTIME, "key", "create", "--name", "bench", "--json", "--config", config], capture_output=True,
                               text=True, check=True)

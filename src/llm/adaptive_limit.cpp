@@ -12,9 +12,13 @@ constexpr double kSmoothing = 0.2;
 constexpr double kGradientMin = 0.5;
 constexpr double kOverloadCut = 0.9;
 
+// What late tokens count in the usual time: a queue that lasts must not become the usual, a server that is slower for
+// good has to.
+constexpr double kLateWeight = 0.05;
+
 // An average over the samples so far at first, then over about `span` of them.
-void average_in(double& average, double value, std::size_t samples, double span) {
-  average += (value - average) / std::min(static_cast<double>(samples), span);
+void average_in(double& average, double value, std::size_t samples, double span, double weight = 1) {
+  average += weight * (value - average) / std::min(static_cast<double>(samples), span);
 }
 
 }  // namespace
@@ -29,11 +33,12 @@ void AdaptiveLimit::on_first_token(std::chrono::milliseconds after_send, std::si
   const double ms = std::max(1.0, static_cast<double>(after_send.count()));
   ++samples_;
   average_in(recent_ms_, ms, samples_, kRecentSamples);
-  average_in(usual_ms_, ms, samples_, kUsualSamples);
+  if (samples_ == 1) usual_ms_ = ms;
+  const double tolerated = std::max(config_.tolerance * usual_ms_, static_cast<double>(config_.prompt.count()));
+  average_in(usual_ms_, ms, samples_, kUsualSamples, recent_ms_ > tolerated ? kLateWeight : 1);
   // What was slow for long and is fast again is soon the usual.
   if (usual_ms_ > 2 * recent_ms_) usual_ms_ *= 0.95;
   const double used = static_cast<double>(in_flight);
-  const double tolerated = std::max(config_.tolerance * usual_ms_, static_cast<double>(config_.prompt.count()));
   const double gradient = std::clamp(tolerated / recent_ms_, kGradientMin, 1.0);
   if (gradient < 1) {
     const double base = std::min(limit_, 2 * used);

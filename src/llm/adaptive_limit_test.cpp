@@ -37,6 +37,20 @@ TEST(AdaptiveLimit, ShrinksWhenFirstTokensComeMuchLater) {
   EXPECT_GE(limit.value(), 4u);
 }
 
+TEST(AdaptiveLimit, AQueueThatLastsDoesNotBecomeTheUsual) {
+  AdaptiveLimit limit(config(1'000));
+  tokens(limit, 500, 60, 90);
+  tokens(limit, 3'000, 1'000, 90);
+  EXPECT_LT(limit.value(), 30u);
+}
+
+TEST(AdaptiveLimit, AServerThatIsSlowerForGoodBecomesTheUsual) {
+  AdaptiveLimit limit(config(100));
+  tokens(limit, 500, 100, 90);
+  tokens(limit, 20'000, 400, 30);
+  EXPECT_GT(limit.value(), 30u);
+}
+
 TEST(AdaptiveLimit, TimesThatAreShortAnywayAreNoSign) {
   AdaptiveLimit limit(config(100));
   tokens(limit, 200, 1, 40);

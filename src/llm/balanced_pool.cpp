@@ -18,7 +18,8 @@ namespace {
 
 constexpr milliseconds kRetryAfterMin{100};
 constexpr milliseconds kRetryAfterMax{60'000};
-constexpr double kGapSmoothing = 0.1;
+// The share of the queue's patience that a wait may be expected to take: leases end irregularly.
+constexpr double kPatienceUsed = 0.5;
 
 Random seeded(std::uint64_t seed) {
   return Random(seed != 0 ? seed : std::random_device()() | std::uint64_t{std::random_device()()} << 32);
@@ -209,15 +210,7 @@ void BalancedPool::end(PoolLease& lease, Outcome outcome, std::optional<millisec
     report(endpoint, "endpoint_ejected");
   }
   publish(endpoint, now);
-  if (waiting() == 0) {
-    last_end_ = {};
-    return;
-  }
-  if (last_end_ != SteadyTime{}) {
-    const double gap = std::chrono::duration<double, std::milli>(now - last_end_).count();
-    end_gap_ms_ += (gap - end_gap_ms_) * (end_gap_ms_ == 0 ? 1 : kGapSmoothing);
-  }
-  last_end_ = now;
+  pace_.count(now);
   dispatch(now);
 }
 
@@ -288,6 +281,7 @@ void BalancedPool::dispatch(SteadyTime now) {
 }
 
 Result<void> BalancedPool::enqueue(Waiter& waiter) {
+  if (waits_in_vain(waiter.demand.priority)) return busy(drain_time());
   if (waiting() >= config_.queue.waiting_max) {
     // The one who came last among the least urgent has to go, if it is less urgent.
     const auto level = static_cast<std::size_t>(waiter.demand.priority);
@@ -307,8 +301,21 @@ Result<void> BalancedPool::enqueue(Waiter& waiter) {
 }
 
 bool BalancedPool::must_wait_behind(Priority priority) const {
-  return std::any_of(queues_.begin() + static_cast<std::ptrdiff_t>(priority), queues_.end(),
-                     [](const auto& queue) { return !queue.empty(); });
+  return ahead_of(priority) > 0;
+}
+
+std::size_t BalancedPool::ahead_of(Priority priority) const {
+  std::size_t count = 0;
+  for (auto level = static_cast<std::size_t>(priority); level < queues_.size(); ++level) count += queues_[level].size();
+  return count;
+}
+
+// Whether it would probably be refused after its wait: then at once, so that its client can go elsewhere. One may always
+// wait, from which the pace is learned anew.
+bool BalancedPool::waits_in_vain(Priority priority) {
+  const std::size_t ahead = ahead_of(priority);
+  const double expected_ms = pace_.gap_ms(config_.now()) * static_cast<double>(ahead + 1);
+  return ahead > 0 && expected_ms > kPatienceUsed * static_cast<double>(config_.queue.patience.count());
 }
 
 // The last one that is left stays.
@@ -319,7 +326,7 @@ bool BalancedPool::may_eject(const Endpoint& endpoint, SteadyTime now) const {
 }
 
 std::size_t BalancedPool::waiting() const {
-  return queues_[0].size() + queues_[1].size() + queues_[2].size();
+  return ahead_of(Priority::low);
 }
 
 Error BalancedPool::busy(milliseconds retry_after) const {
@@ -331,8 +338,9 @@ Error BalancedPool::busy(milliseconds retry_after) const {
 }
 
 // Until those who wait now have been served, at the rate of late.
-milliseconds BalancedPool::drain_time() const {
-  const double gap = end_gap_ms_ > 0 ? end_gap_ms_ : static_cast<double>(config_.queue.patience.count());
+milliseconds BalancedPool::drain_time() {
+  const double pace = pace_.gap_ms(config_.now());
+  const double gap = pace > 0 ? pace : static_cast<double>(config_.queue.patience.count());
   const double wait = std::min(gap * static_cast<double>(waiting() + 1), static_cast<double>(kRetryAfterMax.count()));
   return milliseconds(static_cast<std::int64_t>(std::ceil(wait)));
 }

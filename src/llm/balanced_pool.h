@@ -20,6 +20,7 @@
 #include "llm/endpoint_health.h"
 #include "llm/endpoint_pool.h"
 #include "llm/load_estimate.h"
+#include "llm/pace_meter.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -102,10 +103,12 @@ class BalancedPool final : public EndpointPool {
   void dispatch(SteadyTime now);
   Result<void> enqueue(Waiter& waiter);
   bool must_wait_behind(Priority priority) const;
+  std::size_t ahead_of(Priority priority) const;
+  bool waits_in_vain(Priority priority);
   bool may_eject(const Endpoint& endpoint, SteadyTime now) const;
   std::size_t waiting() const;
   Error busy(std::chrono::milliseconds retry_after) const;
-  std::chrono::milliseconds drain_time() const;
+  std::chrono::milliseconds drain_time();
   Endpoint* find(const EndpointConfig& endpoint) const;
   void publish(Endpoint& endpoint, SteadyTime now);
   void publish_waiting();
@@ -123,8 +126,7 @@ class BalancedPool final : public EndpointPool {
   std::size_t in_flight_ = 0;
   bool awaits_endpoints_ = false;
   double turn_ = 0;                              // Of the last choice; who was away does not catch up.
-  SteadyTime last_end_{};                        // Of a lease, while requests were waiting.
-  double end_gap_ms_ = 0;                        // Between ends, a moving average.
+  PaceMeter pace_;                               // Of leases' ends, while requests wait.
   telemetry::Gauge* waiting_gauge_ = nullptr;
   telemetry::Counter* refused_ = nullptr;
   std::size_t labelled_ = 0;                     // Endpoints with metrics of their own so far.

@@ -293,12 +293,14 @@ class PoolQueueTest : public BalancedPoolTest {
       errors_.push_back(lease.error());
     } else {
       served_.push_back(std::move(name));
+      now_ += held_for_;
       (*lease)->finish(Outcome::completed);
     }
   }
 
   std::vector<std::string> served_;
   std::vector<Error> errors_;
+  milliseconds held_for_{0};
 };
 
 Task<> turns(int count) {
@@ -326,6 +328,36 @@ TEST_F(PoolQueueTest, TheUrgentComeFirstAndEqualsInTheirOrder) {
   async::sync_wait(scenario(*this, blocker));
   EXPECT_THAT(served_, testing::ElementsAre("high", "normal 1", "normal 2", "low"));
   EXPECT_EQ(pool_->in_flight(), 0u);
+}
+
+TEST_F(PoolQueueTest, WhoWouldWaitInVainIsRefusedAtOnce) {
+  open_narrow(100, seconds(2));
+  held_for_ = milliseconds(400);
+  auto blocker = acquire();
+  static constexpr int kPace = 20;
+  const auto scenario = [](PoolQueueTest& test, std::unique_ptr<Lease>& first) -> Task<> {
+    async::TaskGroup group(co_await asio::this_coro::executor);
+    for (int i = 0; i < kPace; ++i) group.spawn(test.wait_for_lease("pace", Priority::normal, test.context_));
+    co_await turns(5);
+    first->finish(Outcome::completed);
+    while (test.served_.size() < kPace) co_await turns(1);
+    first = test.acquire();
+    for (int i = 0; i < 4; ++i) group.spawn(test.wait_for_lease("normal", Priority::normal, test.context_));
+    co_await turns(5);
+    EXPECT_EQ(test.pool_->status().waiting, 3u) << "a lease ends every 300 to 400 ms, and a second may be waited";
+    EXPECT_EQ(test.errors_.size(), 1u);
+    group.spawn(test.wait_for_lease("high", Priority::high, test.context_));
+    co_await turns(3);
+    EXPECT_EQ(test.pool_->status().waiting, 4u) << "who goes first does not wait for the others";
+    first->finish(Outcome::completed);
+    co_await group.join();
+  };
+  async::sync_wait(scenario(*this, blocker));
+  EXPECT_EQ(served_.size(), kPace + 4u);
+  ASSERT_EQ(errors_.size(), 1u);
+  EXPECT_EQ(errors_[0].code, ErrorCode::resource_exhausted);
+  EXPECT_GT(errors_[0].retry_after.value(), milliseconds(1'000));
+  EXPECT_LE(errors_[0].retry_after.value(), milliseconds(1'600));
 }
 
 TEST_F(PoolQueueTest, AFullQueueRefusesAndDisplacesTheLessUrgent) {

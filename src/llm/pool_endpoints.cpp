@@ -54,6 +54,7 @@ void BalancedPool::publish(Endpoint& endpoint, SteadyTime now) {
 }
 
 void BalancedPool::publish_waiting() {
+  pace_.run(waiting() > 0, config_.now());
   if (waiting_gauge_ != nullptr) waiting_gauge_->set(static_cast<double>(waiting()));
 }
 

@@ -9,7 +9,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kErrorSamplesMax = 5;
-constexpr std::array<std::string_view, kMeasures> kNames = {"ttft_role", "ttft", "itl", "tpot", "e2e", "send_delay"};
+constexpr std::array<std::string_view, kMeasures> kNames = {"ttft_role", "ttft",    "itl",       "tpot",
+                                                            "e2e",       "refusal", "send_delay"};
 
 json::object to_json(const LatencyHistogram& histogram) {
   json::array buckets;

@@ -25,9 +25,10 @@ enum class Measure : unsigned char {
   itl,         // Every gap between two chunks with content, pooled.
   tpot,        // (e2e - ttft) / (output tokens - 1), per request.
   e2e,         // Send to the last chunk with choices; of whole answers to their last byte.
+  refusal,     // Send to the last byte of a reply 429 or 503.
   send_delay,  // Open loop: how late the generator itself was.
 };
-inline constexpr std::size_t kMeasures = 6;
+inline constexpr std::size_t kMeasures = 7;
 std::string_view name(Measure measure);
 
 struct TimelineSecond {

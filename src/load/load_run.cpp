@@ -253,6 +253,7 @@ void Runner::note(const Exchanged& outcome, const AnswerReader& reader, Time sch
   if (!counts(scheduled)) return;
   if (config_.rate > 0) result_[Measure::send_delay].record(sent - scheduled);
   if (!outcome.failure.empty()) {
+    if (outcome.failure == "http_429" || outcome.failure == "http_503") result_[Measure::refusal].record(now - sent);
     result_.fail(outcome.failure, outcome.detail);
     ++second_of(now).failed;
     return;
