@@ -403,11 +403,15 @@ float largest_magnitude(const float* values, std::size_t size) {
 QueryRounding round_query(const float* values, std::size_t size, float inverse, float step, std::int8_t* coarse,
                           std::int8_t* fine) {
   constexpr std::int32_t kShift = 128 * 128;  // Makes numbers positive, so that cutting off rounds down.
+  constexpr float kLimit = kShift;
   std::int32_t coarse_sum = 0, sum = 0;
   Floats squares[2] = {};
   for (std::size_t i = 0; i < size; i += VECTOR_LANES) {
     const Floats some = load(values + i);
-    const Ints number = __builtin_convertvector(some * inverse + (static_cast<float>(kShift) + 0.5f), Ints) - kShift;
+    const Floats scaled = some * inverse;
+    // What is no number is zero: it has no place among integers.
+    const Floats placed = scaled > -kLimit && scaled < kLimit ? scaled : Floats{};
+    const Ints number = __builtin_convertvector(placed + (kLimit + 0.5f), Ints) - kShift;
     const Ints upper = ((number + (64 + kShift)) >> 7) - 128;
     const Floats rounding = some - __builtin_convertvector(upper, Floats) * step;
     squares[0] += some * some;

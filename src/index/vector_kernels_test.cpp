@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -160,6 +161,8 @@ TEST_P(VectorKernelsTest, RoundsQueries) {
   const std::vector<float> zeros(64);
   std::vector<std::int8_t> coarse(64, 1), fine(64, 1);
   EXPECT_EQ(kernels().round_query(zeros.data(), 64, 0, 0, coarse.data(), fine.data()).sum, 0);
+  const std::vector<float> nothing(64, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_EQ(kernels().round_query(nothing.data(), 64, 1, 1, coarse.data(), fine.data()).sum, 0);
   EXPECT_EQ(coarse, std::vector<std::int8_t>(64));
   EXPECT_EQ(fine, std::vector<std::int8_t>(64));
 }
