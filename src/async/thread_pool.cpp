@@ -1,12 +1,12 @@
 #include "async/thread_pool.h"
 
-#include <algorithm>
+#include "base/processors.h"
 
 namespace ragtime::async {
 
 ThreadPool::ThreadPool(ThreadPoolConfig config) : config_(std::move(config)) {
   const std::size_t threads =
-      config_.threads != 0 ? config_.threads : std::max(1u, std::thread::hardware_concurrency());
+      config_.threads != 0 ? config_.threads : available_processors();
   workers_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }

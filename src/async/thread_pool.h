@@ -31,7 +31,7 @@ namespace ragtime::async {
 
 struct ThreadPoolConfig {
   std::string name = "compute";
-  std::size_t threads = 0;       // 0 = one per core.
+  std::size_t threads = 0;       // 0 = one per processor that the process may use.
   std::size_t queue_max = 1024;  // Waiting jobs; one more is refused with resource_exhausted.
 };
 

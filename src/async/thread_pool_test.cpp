@@ -13,6 +13,7 @@
 
 #include "async/task.h"
 #include "async/when_all.h"
+#include "base/processors.h"
 
 namespace ragtime::async {
 namespace {
@@ -148,9 +149,9 @@ TEST(ThreadPool, ServesManyCallersOnManyLoops) {
   EXPECT_EQ(runs, 800);
 }
 
-TEST(ThreadPool, ZeroThreadsMeansOnePerCore) {
+TEST(ThreadPool, ZeroThreadsMeansOnePerProcessor) {
   ThreadPool pool(small(0, 1));
-  EXPECT_EQ(pool.threads(), std::max(1u, std::thread::hardware_concurrency()));
+  EXPECT_EQ(pool.threads(), available_processors());
 }
 
 }  // namespace

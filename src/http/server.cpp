@@ -16,6 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/check.h"
+#include "base/processors.h"
 #include "http/loop.h"
 
 namespace ragtime::http {
@@ -182,7 +183,7 @@ Server::~Server() {
 Result<void> Server::start() {
   RAGTIME_CHECK(state_->threads.empty());
   const std::size_t threads =
-      state_->config.threads != 0 ? state_->config.threads : std::max(1u, std::thread::hardware_concurrency());
+      state_->config.threads != 0 ? state_->config.threads : available_processors();
   for (std::size_t i = 0; i < threads; ++i) {
     state_->loops.push_back(std::make_unique<Loop>(state_->shared, state_->metrics));
   }

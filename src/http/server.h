@@ -37,7 +37,7 @@ struct WebSocketLimits {
 struct ServerConfig {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8000;  // 0 chooses a free one.
-  std::size_t threads = 0;    // Event loops; 0 = one per core.
+  std::size_t threads = 0;    // Event loops; 0 = one per processor that the process may use.
   std::size_t connections_max = 10'000;
   std::size_t connections_per_address_max = 0;  // 0: no limit, as behind a proxy.
   std::size_t header_bytes_max = 32u << 10;

@@ -1,8 +1,8 @@
 #include "server/module_settings.h"
 
 #include <algorithm>
-#include <thread>
 
+#include "base/processors.h"
 #include "server/configuration_fields.h"
 #include "server/endpoint_file.h"
 #include "server/version.h"
@@ -117,7 +117,7 @@ void set_retrieval(const RetrievalSettings& retrieval, engine::EngineConfig& out
 }  // namespace
 
 std::size_t ingest_concurrency() {
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 4);
+  return std::clamp<std::size_t>(available_processors(), 2, 4);
 }
 
 telemetry::LogConfig log_config(const Configuration& configuration) {
