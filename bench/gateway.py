@@ -14,7 +14,7 @@ requests  whole answers and instant streams of 16 tokens; bodies of 200 B and 40
 streams   64 tokens at 20 ms: added time to the first content, p99 of gaps; then how many streams at once lose nothing
           (every frame arrives, none is later than 200 ms, no error, the mean gap is within 10 % of the pace)
 memory    10,000 open streams of slow tokens: resident memory per stream
-Writes gateway.json and gateway.svg to docs/performance/.
+Writes gateway.json and gateway.svg to docs/performance/; what was not measured this time stays there, with its own commit.
 """
 
 import argparse
@@ -273,6 +273,17 @@ def run(arguments, results):
                 gateway_arms.stop(upstream)
 
 
+def write(results):
+    path = OUTPUT / "gateway.json"
+    former = json.loads(path.read_text()) if path.exists() else {}
+    circumstances = {"date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
+                     "command": "bench/run gateway " + shlex.join(sys.argv[1:])}
+    measured = {**former.get("measured", {}), **{phase: circumstances for phase in results if phase != "missing"}}
+    merged = without_nan({**former, **results, "measured": measured})
+    path.write_text(json.dumps(merged, indent=1) + "\n")
+    (OUTPUT / "gateway.svg").write_text(draw(merged))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default="", help="which, by name; default: all")
@@ -282,13 +293,10 @@ def main():
     parser.add_argument("--streams", default="128,512,1000,1500,2000,2500")
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
-    results = {"date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
-               "command": "bench/run gateway " + shlex.join(sys.argv[1:]), "missing": {}}
+    results = {"missing": {}}
     run(arguments, results)
     if not arguments.no_write:
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        (OUTPUT / "gateway.json").write_text(json.dumps(without_nan(results), indent=1) + "\n")
-        (OUTPUT / "gateway.svg").write_text(draw(results))
+        write(results)
     print_tables(results)
 
 
