@@ -3,8 +3,8 @@
 
 usage: bench/run overload [--rounds N] [--seconds S] [--no-write]
 
-The model server is `ragtime bench upstream` with 64 places, 50 ms to the first token and 20 tokens at 10 ms; it queues
-what it has no place for. In front of it `ragtime serve` with one pool and the limits of its defaults, but for the
+The model server is `ragtime bench upstream` with 64 places, 50 ms to the first token and 20 tokens at 10 ms, both on
+average and distributed exponentially; it queues what it has no place for. In front of it `ragtime serve` with one pool and the limits of its defaults, but for the
 server's own limit of concurrent requests, which would hide the pool's. Each round measures, through the gateway and
 directly: the peak, as a closed loop of 64; twice and five times that rate as an open loop, whatever happens to earlier
 requests; and the peak's half right after. An answer is good when its first token comes within two seconds, which is how
@@ -28,7 +28,7 @@ import gateway_arms
 from environment import ROOT, say
 
 OUTPUT = ROOT / "docs/performance"
-PLACES, TTFT_MS, ITL_MS, TOKENS = 64, 50, 10, 20
+PLACES, TTFT_MS, ITL_MS, TOKENS = 64, "exp:50", "exp:10", 20
 SLO = "ttft=2000"
 TIMES = (2, 5)
 

@@ -8,7 +8,9 @@ namespace {
 
 constexpr double kRecentSamples = 10;
 constexpr double kUsualSamples = 500;
+// How much of a change one token makes: at most this, and among many in flight less, as their tokens tell of one moment.
 constexpr double kSmoothing = 0.2;
+constexpr double kTokensOfOneMoment = 8;
 constexpr double kGradientMin = 0.5;
 constexpr double kOverloadCut = 0.9;
 
@@ -39,12 +41,16 @@ void AdaptiveLimit::on_first_token(std::chrono::milliseconds after_send, std::si
   // What was slow for long and is fast again is soon the usual.
   if (usual_ms_ > 2 * recent_ms_) usual_ms_ *= 0.95;
   const double used = static_cast<double>(in_flight);
+  const double smoothing = std::min(kSmoothing, kTokensOfOneMoment / std::max(used, 1.0));
   const double gradient = std::clamp(tolerated / recent_ms_, kGradientMin, 1.0);
   if (gradient < 1) {
+    // More are in flight than may be since the last cut: what it does is not to be seen yet.
+    if (used > limit_) return;
     const double base = std::min(limit_, 2 * used);
-    set(base * (1 - kSmoothing) + (base * gradient + std::sqrt(base)) * kSmoothing);
+    set(base * (1 - smoothing) + (base * gradient + std::sqrt(base)) * smoothing);
   } else if (2 * used >= limit_) {
-    set(limit_ + std::sqrt(limit_) * kSmoothing);
+    // By its square root while as many tokens come as are in flight; faster, the queue would be there before it showed.
+    set(limit_ + std::sqrt(limit_) * std::min(kSmoothing, 1 / std::max(used, 1.0)));
   }
 }
 

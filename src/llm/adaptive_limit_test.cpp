@@ -1,5 +1,7 @@
 #include "llm/adaptive_limit.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace ragtime::llm {
@@ -15,8 +17,9 @@ LimitConfig config(std::size_t initial) {
   return out;
 }
 
+// With so many in flight, as far as the limit lets them.
 void tokens(AdaptiveLimit& limit, int count, int ms, std::size_t in_flight) {
-  for (int i = 0; i < count; ++i) limit.on_first_token(milliseconds(ms), in_flight);
+  for (int i = 0; i < count; ++i) limit.on_first_token(milliseconds(ms), std::min(in_flight, limit.value()));
 }
 
 TEST(AdaptiveLimit, GrowsOnlyAsFarAsItIsUsed) {
@@ -42,6 +45,16 @@ TEST(AdaptiveLimit, AQueueThatLastsDoesNotBecomeTheUsual) {
   tokens(limit, 500, 60, 90);
   tokens(limit, 3'000, 1'000, 90);
   EXPECT_LT(limit.value(), 30u);
+}
+
+TEST(AdaptiveLimit, ACutIsGivenTimeToShow) {
+  AdaptiveLimit limit(config(100));
+  tokens(limit, 200, 100, 90);
+  for (int i = 0; i < 1'000 && limit.value() >= 90; ++i) limit.on_first_token(milliseconds(5'000), 90);
+  const std::size_t below = limit.value();
+  EXPECT_LT(below, 90u);
+  for (int i = 0; i < 100; ++i) limit.on_first_token(milliseconds(5'000), 90);
+  EXPECT_EQ(limit.value(), below) << "90 are still in flight";
 }
 
 TEST(AdaptiveLimit, AServerThatIsSlowerForGoodBecomesTheUsual) {
