@@ -27,6 +27,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import chart
 import environment
@@ -53,6 +54,27 @@ class Engine:
         """Of the hits, best first."""
         reply = start.request(self.port, "POST", self.search, {"query": query})
         return [hit["text"] if "text" in hit else hit["content"][0]["text"] for hit in reply["data"]]
+
+    def cpu_ticks(self):
+        """Of the process group."""
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+                ticks += int(fields[11]) + int(fields[12]) if int(fields[2]) == self.process.pid else 0
+        return ticks
+
+    def settle(self, seconds=30):
+        """Waits until it does nothing: a server may go on with requests whose clients have gone, on everybody's core."""
+        deadline = time.monotonic() + seconds
+        before = self.cpu_ticks()
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = self.cpu_ticks()
+            if now - before <= 1:
+                return
+            before = now
+        raise RuntimeError(f"{self.name} is still busy {seconds} s after its last request")
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
@@ -112,9 +134,10 @@ class Load:
         done = subprocess.run(["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s",
                                "-s", LOAD, f"http://127.0.0.1:{engine.port}{engine.search}"], check=True, text=True,
                               stdout=subprocess.PIPE, env={**os.environ, "QUERIES": str(self.queries), "OFFSET": str(offset)})
+        engine.settle()
         figures = json.loads(re.search(r"^\{.*\}$", done.stdout, re.M)[0])
-        if figures["failed"]:
-            raise RuntimeError(f"{engine.name}: {figures['failed']} requests failed")
+        if figures["failed"] or not figures["requests"]:
+            raise RuntimeError(f"{engine.name}: {figures['failed']} of {figures['requests']} requests failed")
         self.offsets[engine.name] = offset + figures["requests"] + clients
         if self.offsets[engine.name] > self.count:
             raise RuntimeError("queries would come twice: fewer rounds or seconds")
