@@ -190,7 +190,7 @@ def measure(options, python, work, stack):
         stack.callback(engine.stop)
         check(engine, probes)
         engines.append(engine)
-        load.run(engine, 4, 1)  # Warms it up.
+        load.run(engine, 4, 5)  # Warms it up.
     runs, order = {}, random.Random(4)
     for round_number in range(options.rounds):
         for clients in options.clients:
