@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("RAGTIME_DATA", ROOT.parent / "shared/data"))
 MODEL = ROOT / "build/models/all-MiniLM-L6-v2"
 REQUIREMENTS = ROOT / "bench/requirements-encoder.txt"
+OUTPUT = ROOT / "docs/performance"
 
 
 def say(*words):
@@ -59,6 +60,12 @@ def long_model(model, tokens_max=512):
     settings["max_seq_length"] = tokens_max
     (target / "sentence_bert_config.json").write_text(json.dumps(settings))
     return target
+
+
+def publish(name, results, drawing):
+    """Figures as JSON and their chart, where the documents find them."""
+    (OUTPUT / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (OUTPUT / f"{name}.svg").write_text(drawing)
 
 
 def machine():

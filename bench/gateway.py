@@ -32,10 +32,9 @@ import time
 import chart
 import environment
 import gateway_arms
-from environment import ROOT, say
+from environment import say
 from gateway_arms import ARMS, LOAD_CORE, MODEL, RAGTIME, Missing, pinned
 
-OUTPUT = ROOT / "docs/performance"
 PACE_MS = 20
 LATENCY_SHOWN_US = 1000
 STALL_MS = 10 * PACE_MS
@@ -274,14 +273,13 @@ def run(arguments, results):
 
 
 def write(results):
-    path = OUTPUT / "gateway.json"
+    path = environment.OUTPUT / "gateway.json"
     former = json.loads(path.read_text()) if path.exists() else {}
     circumstances = {"date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
                      "command": "bench/run gateway " + shlex.join(sys.argv[1:])}
     measured = {**former.get("measured", {}), **{phase: circumstances for phase in results if phase != "missing"}}
     merged = without_nan({**former, **results, "measured": measured})
-    path.write_text(json.dumps(merged, indent=1) + "\n")
-    (OUTPUT / "gateway.svg").write_text(draw(merged))
+    environment.publish("gateway", merged, draw(merged))
 
 
 def main():

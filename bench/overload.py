@@ -25,9 +25,8 @@ import chart
 import environment
 import gateway
 import gateway_arms
-from environment import ROOT, say
+from environment import say
 
-OUTPUT = ROOT / "docs/performance"
 PLACES, TTFT_MS, ITL_MS, TOKENS = 64, "exp:50", "exp:10", 20
 SLO = "ttft=2000"
 TIMES = (2, 5)
@@ -44,7 +43,7 @@ def phase(arm, seconds, rate=None):
     return gateway.load(arm, options, 0 if rate else PLACES, seconds, warm_up=1, timeout=30)
 
 
-def figures(result, seconds, peak):
+def figures(result, peak):
     refused = sum(count for kind, count in result["errors"].items() if kind in ("http_429", "http_503"))
     return {"good_share": result["goodput_per_second"] / peak, "refused": refused, "failed_otherwise": result["failed"] - refused,
             "ttft_p50_ms": gateway.latency(result, "ttft", "p50"), "ttft_p99_ms": gateway.latency(result, "ttft", "p99"),
@@ -64,7 +63,7 @@ def measure(arm, seconds):
     rate = peak["goodput_per_second"]
     row = {"peak": rate, "peak_ttft_p99_ms": gateway.latency(peak, "ttft", "p99")}
     for times in TIMES:
-        row[f"{times}x"] = figures(phase(arm, seconds, rate=times * rate), seconds, rate)
+        row[f"{times}x"] = figures(phase(arm, seconds, rate=times * rate), rate)
     after = phase(arm, 10, rate=rate / 2)
     row["recovered_s"] = recovered_after(after, gateway.latency(peak, "ttft", "mean"))
     return row
@@ -131,8 +130,7 @@ def main():
                "figures": {name: summary(values) for name, values in rows.items()}}
     print_table(results)
     if not options.no_write:
-        (OUTPUT / "overload.json").write_text(json.dumps(results, indent=1) + "\n")
-        (OUTPUT / "overload.svg").write_text(draw(results))
+        environment.publish("overload", results, draw(results))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def measure(arguments):
         for name in arguments.sets:
             say(name)
             report = evaluator.run(name, "--seed", arguments.seed)
-            settings = report["settings"]
+            settings = report["settings"] | {"encoder": environment.MODEL.name}
             results.append(report["sets"][0])
             for reranker in arguments.rerankers:
                 say(f"{name} with {reranker}")

@@ -36,7 +36,6 @@ from environment import ROOT, say
 
 REQUIREMENTS = ROOT / "bench/requirements-service.txt"
 LOAD = ROOT / "bench/service_load.lua"
-OUTPUT = ROOT / "docs/performance"
 OURS = "ragtime"
 PEERS = ["faiss-bm25-torch", "faiss-bm25-onnx", "chroma-onnx", "qdrant-onnx"]
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -223,8 +222,7 @@ def main():
         results = measure(options, python, pathlib.Path(work), stack)
     print(json.dumps(results, indent=1))
     if not options.no_write:
-        (OUTPUT / "search-service.json").write_text(json.dumps(results, indent=1) + "\n")
-        (OUTPUT / "search-service.svg").write_text(draw(results))
+        environment.publish("search-service", results, draw(results))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ from environment import ROOT, say
 
 BINARY = pathlib.Path(os.environ.get("RAGTIME_BINARY", ROOT / "build/release/ragtime"))
 BUILDER = ROOT / "build/release/src/engine/store_bench"
-OUTPUT = ROOT / "docs/performance"
 SOURCE_ROWS = 100_000
 STORE = "vs_bench"
 DROP = pathlib.Path("/proc/sys/vm/drop_caches")
@@ -184,8 +183,7 @@ def main():
             say(f"{size} {state}: {figures}")
     print(json.dumps(results, indent=1))
     if not options.no_write:
-        (OUTPUT / "start.json").write_text(json.dumps(results, indent=1) + "\n")
-        (OUTPUT / "start.svg").write_text(draw(results))
+        environment.publish("start", results, draw(results))
 
 
 if __name__ == "__main__":

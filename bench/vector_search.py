@@ -36,7 +36,6 @@ import environment
 from environment import ROOT, say
 
 REQUIREMENTS = ROOT / "bench/requirements-vector.txt"
-OUTPUT = ROOT / "docs/performance"
 PROGRAM = ROOT / "build/release/src/index/index_bench"
 EMBED = ROOT / "build/release/src/encoder/embed_lines"
 SETS = ["squad-dev", "nfcorpus", "cranfield", "vaswani", "xquad-en"]
@@ -299,12 +298,11 @@ def run(name, size, options, python, directories):
 
 def write(part):
     """Replaces what was measured before of the same data and size."""
-    path = OUTPUT / "vector-search.json"
+    path = environment.OUTPUT / "vector-search.json"
     kept = json.loads(path.read_text())["data"] if path.exists() else []
     kept = [other for other in kept if (other["name"], other["vectors"]) != (part["name"], part["vectors"])]
     results = {"data": sorted([*kept, part], key=lambda p: (p["name"] != "text", p["name"], p["vectors"]))}
-    path.write_text(json.dumps(results, indent=1) + "\n")
-    (OUTPUT / "vector-search.svg").write_text(draw(results))
+    environment.publish("vector-search", results, draw(results))
 
 
 def frontier(points):

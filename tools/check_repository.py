@@ -173,7 +173,7 @@ def check_documents(root, path, text):
                 yield f"{path}:{number}: links to {match.group(1)}, which does not exist"
 
 
-MACHINE_PATHS = re.compile("/" + "work/(main|shared)|/" + "root/")
+MACHINE_PATHS = re.compile("/" + r"work/\w|/" + "root/")
 WEIGHTS = re.compile(r"\.(safetensors|onnx|gguf|pt|bin\.index|whl)$")
 
 

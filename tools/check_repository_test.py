@@ -46,6 +46,7 @@ VIOLATIONS = {
     "dead path": ({"README.md": "See `src/base/gone.h`.\n"}, "does not exist"),
     "dead link": ({"README.md": "See [this](docs/gone.md).\n"}, "does not exist"),
     "machine path": ({"a.sh": "cd /" + "root/x\n"}, "a path of one machine"),
+    "machine path of figures": ({"docs/a.json": '{"encoder": "/' + 'work/copy/model"}\n'}, "a path of one machine"),
     "conflict": ({"src/base/a.cpp": "<" * 7 + " HEAD\nint a;\n"}, "merge conflict"),
     "second definition": ({"a.py": "def f():\n    return 1\n\n\ndef f():\n    return 2\n"}, "a second time"),
     "weights": ({"model.safetensors": "x"}, "weights"),

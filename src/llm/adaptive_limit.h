@@ -1,8 +1,9 @@
 // AdaptiveLimit: how many requests an endpoint may have in flight, learned from its time to the first token.
 //
-// While the first token comes about as fast as it usually does, the limit grows by its square root, as far as it is
-// used; when it comes much later, the limit shrinks toward what was in flight, by the ratio of usual to recent time
-// (the gradient limiter of Netflix' concurrency-limits); an overloaded endpoint cuts it at once (AIMD).
+// While the first token comes about as fast as it usually does, the limit grows by its square root for as many tokens as
+// are in flight, as far as it is used; when it comes much later, the limit shrinks toward what was in flight, by the ratio
+// of usual to recent time (the gradient limiter of Netflix' concurrency-limits), and not again before no more are in
+// flight than it allows; an overloaded endpoint cuts it at once (AIMD). Late tokens hardly count as usual.
 // Thread safety: belongs to its pool's lock.
 #pragma once
 

@@ -185,7 +185,7 @@ END;
 )sql";
 
 // How many files a store has in each state, and their bytes, kept by triggers: every search reads its store's row, and
-// counting a hundred thousand documents took longer than the search.
+// counting 10,600 documents took a fifth of a search's processor time.
 constexpr const char* kVersion7 = R"sql(
 ALTER TABLE stores ADD COLUMN files_in_progress INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE stores ADD COLUMN files_completed INTEGER NOT NULL DEFAULT 0;
