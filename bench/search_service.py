@@ -9,7 +9,7 @@ the same chunks with the same vectors and MiniLM for the queries, no query comes
 with one thread per library; the load is wrk (`apt install wrk`) on another one, a closed loop with connections kept
 alive. In rounds and in random order; a ratio is ours against the peer's in the same round, with median, least and most.
 Before the rounds every engine must find twenty chunks by their own text. Writes search-service.json and .svg to
-docs/performance/.
+docs/performance/; there a run replaces what was measured over as many chunks and leaves other sizes.
 """
 
 import argparse
@@ -17,10 +17,12 @@ import contextlib
 import datetime
 import itertools
 import json
+import math
 import os
 import pathlib
 import random
 import re
+import shlex
 import shutil
 import signal
 import statistics
@@ -41,6 +43,7 @@ PEERS = ["faiss-bm25-torch", "faiss-bm25-onnx", "chroma-onnx", "qdrant-onnx"]
 SERVER_CORE, LOAD_CORE = 0, 1
 PROBES = 20
 QUERY_WORDS = 8
+CHARTED = [("Searches", "qps", "per second"), ("99th percentile", "p99_ms", "ms")]
 
 
 class Engine:
@@ -48,6 +51,7 @@ class Engine:
 
     def __init__(self, name, process, port, search):
         self.name, self.process, self.port, self.search = name, process, port, search
+        self.alone_s = 0  # Of one search, by the first load.
 
     def texts(self, query):
         """Of the hits, best first."""
@@ -63,7 +67,7 @@ class Engine:
                 ticks += int(fields[11]) + int(fields[12]) if int(fields[2]) == self.process.pid else 0
         return ticks
 
-    def settle(self, seconds=30):
+    def settle(self, seconds=60):
         """Waits until it does nothing: a server may go on with requests whose clients have gone, on everybody's core."""
         deadline = time.monotonic() + seconds
         before = self.cpu_ticks()
@@ -129,6 +133,8 @@ class Load:
         self.queries, self.count, self.offsets = queries, count, {}
 
     def run(self, engine, clients, seconds):
+        """At least as long as every client needs for four answers, one at a time."""
+        seconds = max(seconds, math.ceil(4 * clients * engine.alone_s))
         offset = self.offsets.get(engine.name, 0)
         done = subprocess.run(["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s",
                                "-s", LOAD, f"http://127.0.0.1:{engine.port}{engine.search}"], check=True, text=True,
@@ -152,7 +158,7 @@ def summary(runs, engines, clients):
     """By number of clients and engine: figures, and ratios to ours round by round."""
     out = {}
     for number in clients:
-        out[number] = {}
+        out[str(number)] = {}
         for engine in engines:
             mine = runs[engine, number]
             entry = {key: spread([run[key] for run in mine]) for key in ("qps", "p50_ms", "p99_ms")}
@@ -160,18 +166,35 @@ def summary(runs, engines, clients):
                 ours = runs[OURS, number]
                 entry["qps_ratio"] = spread([a["qps"] / b["qps"] for a, b in zip(ours, mine)])
                 entry["p99_ratio"] = spread([b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, mine)])
-            out[number][engine] = entry
+            out[str(number)][engine] = entry
     return out
 
 
 def draw(results):
-    clients, names = results["clients"], [OURS, *results["peers"]]
-    point = lambda s: (s["median"], s["least"], s["most"])
-    series = lambda key: {name: [point(results["figures"][n][name][key]) for n in clients] for name in names}
-    groups = [f"{n} client{'s' if n > 1 else ''}" for n in clients]
-    title = f"HTTP search of {results['chunks']} chunks, one core"
-    return chart.bars(title, [chart.Panel("searches", groups, series("qps"), "per second"),
-                              chart.Panel("99th percentile", groups, series("p99_ms"), "ms")])
+    """By number of clients where most numbers were measured, and by number of chunks."""
+    parts = results["sizes"]
+    main = max(parts, key=lambda part: (len(part["clients"]), len(part["peers"])))
+    common = max(set.intersection(*(set(part["clients"]) for part in parts)))
+    clients = [(f"{n} client{'s' if n > 1 else ''}", main["figures"][str(n)]) for n in main["clients"]]
+    sizes = [(f"{part['chunks']:,} chunks", part["figures"][str(common)]) for part in parts]
+    panels = [panel(f"{title}, {main['chunks']:,} chunks", clients, key, unit) for title, key, unit in CHARTED]
+    if len(parts) > 1:
+        panels += [panel(f"{title}, {common} clients", sizes, key, unit) for title, key, unit in CHARTED]
+    return chart.growth("HTTP search on one core", panels)
+
+
+def panel(title, groups, key, unit):
+    point = lambda s: s and (s["median"], s["least"], s["most"])
+    series = {name: [point(figures.get(name, {}).get(key)) for _, figures in groups] for name in [OURS, *PEERS]}
+    return chart.Panel(title, [group for group, _ in groups], {n: points for n, points in series.items() if any(points)}, unit)
+
+
+def write(part):
+    """Replaces what was measured before over as many chunks."""
+    path = environment.OUTPUT / "search-service.json"
+    kept = json.loads(path.read_text())["sizes"] if path.exists() else []
+    results = {"sizes": sorted([part, *(p for p in kept if p["chunks"] != part["chunks"])], key=lambda p: p["chunks"])}
+    environment.publish("search-service", results, draw(results))
 
 
 def measure(options, python, work, stack):
@@ -189,7 +212,7 @@ def measure(options, python, work, stack):
         stack.callback(engine.stop)
         check(engine, probes)
         engines.append(engine)
-        load.run(engine, 4, 5)  # Warms it up.
+        engine.alone_s = load.run(engine, 1, 5)["p50_ms"] / 1e3  # Warms it up, too.
     runs, order = {}, random.Random(4)
     for round_number in range(options.rounds):
         for clients in options.clients:
@@ -200,7 +223,7 @@ def measure(options, python, work, stack):
                 say(f"round {round_number + 1}, {clients} clients, {engine.name}: {figures['qps']:.1f}/s, "
                     f"p50 {figures['p50_ms']:.2f} ms, p99 {figures['p99_ms']:.2f} ms")
     return {"date": str(datetime.date.today()), "commit": environment.commit(), "machine": environment.machine(),
-            "chunks": options.chunks, "store": made, "rounds": options.rounds, "seconds": options.seconds,
+            "command": "bench/run search-service " + shlex.join(sys.argv[1:]), "chunks": options.chunks, "store": made, "rounds": options.rounds, "seconds": options.seconds,
             "clients": options.clients, "peers": names[1:], "figures": summary(runs, names, options.clients)}
 
 
@@ -222,7 +245,7 @@ def main():
         results = measure(options, python, pathlib.Path(work), stack)
     print(json.dumps(results, indent=1))
     if not options.no_write:
-        environment.publish("search-service", results, draw(results))
+        write(results)
 
 
 if __name__ == "__main__":

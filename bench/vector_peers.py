@@ -1,25 +1,37 @@
 """One peer of bench/vector_search.py as a process: builds, then reads a command per line and answers with JSON.
 
 usage (by bench/vector_search.py, with the peers' interpreter): vector_peers.py ENGINE VECTORS.f32 DIMENSIONS
-ENGINE: hnswlib, faiss-hnsw, faiss-ivfpq, usearch-f32, usearch-i8. All take inner products of unit vectors, one thread.
+ENGINE: hnswlib, faiss-hnsw, faiss-ivfpq, usearch-f32, usearch-i8, lancedb, qdrant-local. All take inner products of unit
+vectors, one thread.
 
 Commands: search QUERIES.f32 OUT.i32 SETTING K EVERY    as index_bench's, SETTING being one of those in the first answer
           churn ROUNDS SEED
-Queries are given at once, so that Python's part is small; faiss may then share work among them. Seconds are processor time.
+Queries are given at once, so that Python's part is small; faiss may then share work among them. LanceDB and Qdrant are
+databases and are asked one query at a time, as their users do. Seconds are processor time.
 """
 
 import ctypes
+import datetime
 import gc
 import json
 import os
+import pathlib
 import sys
+import tempfile
 import time
+import warnings
 
 import numpy as np
 
+os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # Or it warns of a change to come, at length.
+STEPS = (2, 5, 10, 20, 100, 1000)  # Selections that the databases keep attributes for.
+
 
 class Hnswlib:
-    """M 16 and ef_construction 200, as its documents recommend."""
+    """M 16 and ef_construction 200, as its documents recommend.
+
+    What is added again has a new label: it loses labels that are removed and added while it replaces deleted elements.
+    """
 
     settings = [10, 12, 14, 17, 20, 25, 30, 37, 45, 60, 90, 120, 180, 250, 350, 500, 800]
     filtered = True
@@ -29,9 +41,16 @@ class Hnswlib:
         self.index = hnswlib.Index(space="ip", dim=vectors.shape[1])
         self.index.init_index(max_elements=len(vectors), M=16, ef_construction=200, random_seed=1, allow_replace_deleted=True)
         self.index.set_num_threads(1)
-        self.index.add_items(vectors, np.arange(len(vectors)), num_threads=1)
+        self.ids = np.arange(len(vectors))  # By label.
+        self.label_of = self.ids.copy()  # By id.
+        self.index.add_items(vectors, self.ids, num_threads=1)
 
     def search(self, queries, setting, k, every):
+        labels = self.search_labels(queries, setting, k, every).astype(np.int64)
+        return np.where(labels < 0, -1, self.ids[labels])
+
+    def search_labels(self, queries, setting, k, every):
+        """`every` before the first removal alone, while labels are ids."""
         self.index.set_ef(max(setting, k))
         accept = (lambda label: label % every == 0) if every > 1 else None
         try:
@@ -49,11 +68,13 @@ class Hnswlib:
         return np.full(k, -1)
 
     def remove(self, ids):
-        for i in ids:
-            self.index.mark_deleted(int(i))
+        for label in self.label_of[ids]:
+            self.index.mark_deleted(int(label))
 
     def add(self, vectors, ids):
-        self.index.add_items(vectors, ids, num_threads=1, replace_deleted=True)
+        self.label_of[ids] = np.arange(len(self.ids), len(self.ids) + len(ids))
+        self.ids = np.concatenate([self.ids, ids])
+        self.index.add_items(vectors, self.label_of[ids], num_threads=1, replace_deleted=True)
 
 
 class FaissHnsw:
@@ -124,8 +145,96 @@ class Usearch:
         self.index.add(ids, vectors, threads=1)
 
 
-ENGINES = {"hnswlib": Hnswlib, "faiss-hnsw": FaissHnsw, "faiss-ivfpq": FaissIvfPq,
+def divides(ids, steps):
+    """Attributes for the databases' filters: by step, whether it divides an id."""
+    return {f"step{step}": ids % step == 0 for step in steps}
+
+
+class LanceDb:
+    """A table on disk with a graph over 8-bit codes and a bitmap of each attribute; the filter goes ahead of the search."""
+
+    settings = [(ef, factor) for ef in (10, 15, 25, 50, 100, 200, 400) for factor in (1, 2)]
+    filtered = True
+    queries_most = 200
+
+    def __init__(self, vectors):
+        import lancedb
+        self.directory = tempfile.TemporaryDirectory()
+        rows = self.rows(vectors, np.arange(len(vectors)))
+        self.table = lancedb.connect(self.directory.name).create_table("vectors", rows)
+        graph = lancedb.index.HnswSq(distance_type="cosine", num_partitions=1, m=16, ef_construction=200)
+        self.table.create_index("vector", config=graph)
+        for name in rows.column_names[2:]:
+            self.table.create_index(name, config=lancedb.index.Bitmap())
+
+    @staticmethod
+    def rows(vectors, ids):
+        import pyarrow
+        column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.ravel()), vectors.shape[1])
+        return pyarrow.table({"id": ids, "vector": column, **divides(ids, STEPS)})
+
+    def search(self, queries, setting, k, every):
+        return np.stack([self.search_one(query, setting, k, every) for query in queries])
+
+    def search_one(self, query, setting, k, every):
+        search = self.table.search(query).distance_type("cosine").nprobes(1).ef(max(setting[0], k * setting[1])).limit(k)
+        search = search.refine_factor(setting[1]) if setting[1] > 1 else search
+        search = search.where(f"step{every}", prefilter=True) if every > 1 else search
+        found = search.select(["id", "_distance"]).to_arrow()["id"].to_numpy()
+        return np.concatenate([found, np.full(k - len(found), -1)])
+
+    def remove(self, ids):
+        self.table.delete(f"id IN ({','.join(map(str, ids))})")
+
+    def add(self, vectors, ids):
+        """Merges the new rows into the index and gives back what the old ones took."""
+        self.table.add(self.rows(vectors, ids))
+        warnings.simplefilter("ignore")  # It warns of other readers.
+        self.table.optimize(cleanup_older_than=datetime.timedelta(0))
+
+    def bytes(self):
+        return sum(file.stat().st_size for file in pathlib.Path(self.directory.name).rglob("*") if file.is_file())
+
+
+class QdrantLocal:
+    """The local mode of its Python client, in memory: an exact search, and filters by Python over every point."""
+
+    settings = [1]
+    filtered = True
+    queries_most = 50
+
+    def __init__(self, vectors):
+        import qdrant_client
+        self.models = qdrant_client.models
+        self.client = qdrant_client.QdrantClient(":memory:")
+        parameters = self.models.VectorParams(size=vectors.shape[1], distance=self.models.Distance.COSINE)
+        self.client.create_collection("vectors", parameters)
+        self.add(vectors, np.arange(len(vectors)))
+
+    def selection(self, every):
+        condition = self.models.FieldCondition(key=f"step{every}", match=self.models.MatchValue(value=True))
+        return self.models.Filter(must=[condition]) if every > 1 else None
+
+    def search(self, queries, setting, k, every):
+        found = np.full((len(queries), k), -1)
+        for row, query in zip(found, queries):
+            points = self.client.query_points("vectors", query=query, query_filter=self.selection(every), limit=k).points
+            row[:len(points)] = [point.id for point in points]
+        return found
+
+    def remove(self, ids):
+        self.client.delete("vectors", self.models.PointIdsList(points=ids.tolist()))
+
+    def add(self, vectors, ids):
+        attributes = divides(ids, STEPS)
+        payload = [{name: bool(values[i]) for name, values in attributes.items()} for i in range(len(ids))]
+        self.client.upload_collection("vectors", vectors, payload, ids.tolist())
+
+
+ENGINES = {"lancedb": LanceDb, "qdrant-local": QdrantLocal, "hnswlib": Hnswlib, "faiss-hnsw": FaissHnsw, "faiss-ivfpq": FaissIvfPq,
            "usearch-f32": lambda vectors: Usearch(vectors, "f32"), "usearch-i8": lambda vectors: Usearch(vectors, "i8")}
+LIBRARIES = {"lancedb": "lancedb", "qdrant-local": "qdrant_client", "hnswlib": "hnswlib", "usearch-f32": "usearch.index",
+             "usearch-i8": "usearch.index"}
 
 
 def read_rows(path, dimensions):
@@ -149,16 +258,21 @@ def build(name, path, dimensions):
     seconds = time.process_time() - start
     del vectors
     return engine, {"seconds": seconds, "resident": resident() - before, "settings": engine.settings, "filtered": engine.filtered,
-                    "churns": hasattr(engine, "remove")}
+                    "churns": hasattr(engine, "remove"), **size_of(engine)}
+
+
+def size_of(engine):
+    """What an index says of its size, or the processor's memory alone counts."""
+    return {"bytes": engine.bytes()} if hasattr(engine, "bytes") else {}
 
 
 def load_library(name):
     """So that its code does not count as memory of the index."""
-    __import__({"hnswlib": "hnswlib", "usearch-f32": "usearch.index", "usearch-i8": "usearch.index"}.get(name, "faiss"))
+    __import__(LIBRARIES.get(name, "faiss"))
 
 
 def search(engine, dimensions, queries_path, out, setting, k, every):
-    queries = read_rows(queries_path, dimensions)
+    queries = read_rows(queries_path, dimensions)[:getattr(engine, "queries_most", None)]
     start = time.process_time()
     found = engine.search(queries, json.loads(setting), int(k), int(every))
     seconds = time.process_time() - start
@@ -176,7 +290,7 @@ def churn(engine, path, dimensions, rounds, seed):
         engine.add(vectors[half], half)
     seconds = time.process_time() - start
     del vectors
-    return {"seconds": seconds, "resident": resident()}
+    return {"seconds": seconds, "resident": resident(), **size_of(engine)}
 
 
 def main():
