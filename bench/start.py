@@ -8,7 +8,8 @@ evaluation texts with MiniLM's embeddings (the first 100,000; beyond, halves of 
 chunks a document, through the database and the engine; keeps it in the cache. Then starts build/release/ragtime over it,
 in rounds: with the files in memory, and after the page cache was dropped, where the system allows that. Ready is the
 reply of /readyz, the first answer that of a search with the model; both count from the start of the process, as does the
-processor time until then. Writes start.json and start.svg to docs/performance/.
+processor time until then. Writes start.json and start.svg to docs/performance/, with what was measured before of other
+sizes.
 """
 
 import argparse
@@ -18,9 +19,11 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -146,13 +149,43 @@ def measure(data, size, rounds, cold):
     return {key: spread([run[key] for run in runs]) for key in runs[0]}
 
 
-def draw(results):
-    states = ["warm", "cold"] if all("cold" in sizes for sizes in results["sizes"].values()) else ["warm"]
-    groups = [f"{size} chunks, {state}" for size in results["sizes"] for state in states]
-    series = {name: [(lambda s: (s["median"], s["least"], s["most"]))(sizes[state][key])
-                     for sizes in results["sizes"].values() for state in states]
+def draw(runs):
+    states = [(run, state) for run in runs for state in ("warm", "cold") if state in run]
+    groups = [f"{run['size']} chunks, {state}" for run, state in states]
+    bar = lambda spread: (spread["median"], spread["least"], spread["most"])
+    series = {name: [bar(run[state][key]) for run, state in states]
               for name, key in (("ready", "ready_s"), ("first answer", "first_answer_s"))}
     return chart.bars("Start over a large store", [chart.Panel("from the start of the process", groups, series, "s")])
+
+
+def with_kept(run, former):
+    """The runs of `former`, one of which `run` replaces if it is of the same size and kind."""
+    kept = [other for other in former if (other["size"], other["kind"]) != (run["size"], run["kind"])]
+    return sorted([*kept, run], key=lambda other: (other["size"], other["kind"]))
+
+
+def write(run):
+    """Replaces what was measured before of the same size."""
+    path = environment.OUTPUT / "start.json"
+    runs = with_kept(run, json.loads(path.read_text())["runs"] if path.exists() else [])
+    environment.publish("start", {"runs": runs}, draw(runs))
+
+
+def run_of(size, options, empty):
+    """One size, with the circumstances it was measured in."""
+    data, made = make_data(size, options.kind, options.directory)
+    run = {"size": size, "kind": options.kind, "command": "bench/run start " + shlex.join(sys.argv[1:]),
+           "date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
+           "rounds": options.rounds, "load": os.getloadavg()[0], "made": made, "empty": empty,
+           "warm": measure(data, size, options.rounds, False)}
+    if os.access(DROP, os.W_OK):
+        run["cold"] = measure(data, size, options.rounds, True)
+    grown = run["warm"]["VmRSS"]["median"] - empty["VmRSS"]["median"]
+    run["memory_bytes_per_chunk"] = grown * 2**20 / made["chunks"]
+    run["disk_bytes_per_chunk"] = (made["database_bytes"] + made["index_bytes"]) / made["chunks"]
+    for state in (state for state in ("warm", "cold") if state in run):
+        say(f"{size} {state}: {({key: round(value['median'], 3) for key, value in run[state].items()})}")
+    return run
 
 
 def main():
@@ -164,26 +197,13 @@ def main():
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
     options.directory.mkdir(parents=True, exist_ok=True)
-    may_drop = os.access(DROP, os.W_OK)
-    results = {"date": str(datetime.date.today()), "commit": environment.commit(), "machine": environment.machine(),
-               "rounds": options.rounds, "kind": options.kind, "sizes": {}}
-    with tempfile.TemporaryDirectory(prefix="ragtime-start-") as empty:
-        results["empty"] = measure(pathlib.Path(empty) / "data", 0, options.rounds, False)
+    with tempfile.TemporaryDirectory(prefix="ragtime-start-") as without:
+        empty = measure(pathlib.Path(without) / "data", 0, options.rounds, False)
     for size in map(int, options.sizes.split(",")):
-        data, made = make_data(size, options.kind, options.directory)
-        entry = {"made": made, "warm": measure(data, size, options.rounds, False)}
-        if may_drop:
-            entry["cold"] = measure(data, size, options.rounds, True)
-        grown = entry["warm"]["VmRSS"]["median"] - results["empty"]["VmRSS"]["median"]
-        entry["memory_bytes_per_chunk"] = grown * 2**20 / made["chunks"]
-        entry["disk_bytes_per_chunk"] = (made["database_bytes"] + made["index_bytes"]) / made["chunks"]
-        results["sizes"][size] = entry
-        for state in ("warm", "cold") if may_drop else ("warm",):
-            figures = {key: round(value["median"], 3) for key, value in entry[state].items()}
-            say(f"{size} {state}: {figures}")
-    print(json.dumps(results, indent=1))
-    if not options.no_write:
-        environment.publish("start", results, draw(results))
+        run = run_of(size, options, empty)
+        print(json.dumps(run, indent=1))
+        if not options.no_write:
+            write(run)
 
 
 if __name__ == "__main__":
