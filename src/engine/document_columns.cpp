@@ -12,6 +12,8 @@
 namespace ragtime::engine {
 namespace {
 
+constexpr std::size_t kChangedShare = 16;  // Room for one document in so many that changed since.
+
 struct Record {
   std::int64_t first = 0;
   std::int64_t last = 0;
@@ -167,6 +169,7 @@ Result<SavedDocuments> load_documents(const index::SnapshotReader& reader) {
   if (!ranges_ascend(records)) return corrupt("chunks out of order");
   SavedDocuments saved;
   saved.change = change[0];
+  saved.documents.reserve(records.size() + records.size() / kChangedShare);
   saved.documents.resize(records.size());
   Reader rest(text);
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -185,7 +188,7 @@ std::vector<storage::DocumentChunks> brought_up_to_date(SavedDocuments saved, st
   documents.insert(documents.end(), std::move_iterator(changes.present.begin()),
                    std::move_iterator(changes.present.end()));
   const auto earlier = [](const auto& a, const auto& b) { return a.chunks.first < b.chunks.first; };
-  std::sort(documents.begin(), documents.end(), earlier);
+  if (!std::is_sorted(documents.begin(), documents.end(), earlier)) std::sort(documents.begin(), documents.end(), earlier);
   return std::move(documents);
 }
 

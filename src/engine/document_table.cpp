@@ -31,19 +31,30 @@ std::shared_ptr<SelectionCache::Entry> SelectionCache::entry_for(const index::Fi
 
 std::optional<DocumentSlot> DocumentPlaces::find(std::string_view file_id) const {
   const std::shared_lock lock(mutex_);
-  const auto found = slots_.find(std::string(file_id));
-  if (found == slots_.end()) return std::nullopt;
-  return found->second;
+  const auto found = places_.find(file_id);
+  if (found == places_.end()) return std::nullopt;
+  return found->second.slot;
 }
 
-void DocumentPlaces::set(const std::string& file_id, DocumentSlot slot) {
+void DocumentPlaces::set(std::shared_ptr<const DocumentEntry> entry, DocumentSlot slot) {
+  const std::string_view file_id = entry->info.file_id;
   const std::unique_lock lock(mutex_);
-  slots_[file_id] = slot;
+  const auto [place, is_new] = places_.try_emplace(file_id, Place{entry, slot});
+  if (is_new) return;
+  auto known = places_.extract(place);
+  known.key() = file_id;
+  known.mapped() = {std::move(entry), slot};
+  places_.insert(std::move(known));
 }
 
 void DocumentPlaces::erase(std::string_view file_id) {
   const std::unique_lock lock(mutex_);
-  slots_.erase(std::string(file_id));
+  places_.erase(file_id);
+}
+
+void DocumentPlaces::reserve(std::size_t documents) {
+  const std::unique_lock lock(mutex_);
+  places_.reserve(documents);
 }
 
 const DocumentEntry* DocumentTable::entry(DocumentSlot slot) const {
@@ -100,10 +111,11 @@ std::optional<storage::ChunkRange> DocumentTableWriter::put(DocumentEntry entry)
   const DocumentSlot slot = known ? *known : new_slot();
   std::optional<storage::ChunkRange> former;
   if (known) former = find(entry.info.file_id)->chunks;
-  if (!known) places_->set(entry.info.file_id, slot);
+  auto shared = std::make_shared<const DocumentEntry>(std::move(entry));
+  places_->set(shared, slot);
   documents_ += known ? 0 : 1;
-  chunks_ += size_of(entry.chunks) - (former ? size_of(*former) : 0);
-  set(slot, std::make_shared<const DocumentEntry>(std::move(entry)));
+  chunks_ += size_of(shared->chunks) - (former ? size_of(*former) : 0);
+  set(slot, std::move(shared));
   return former;
 }
 

@@ -65,16 +65,23 @@ class SelectionCache {
   std::vector<std::shared_ptr<Entry>> entries_;  // Guarded by mutex_; the oldest first.
 };
 
-// Slots by file id, of the newest table. Thread safety: every member may be called from any thread.
+// Slots by file id, of the newest table, whose entries it shares. Thread safety: every member may be called from any
+// thread.
 class DocumentPlaces {
  public:
   std::optional<DocumentSlot> find(std::string_view file_id) const;
-  void set(const std::string& file_id, DocumentSlot slot);
+  void set(std::shared_ptr<const DocumentEntry> entry, DocumentSlot slot);
   void erase(std::string_view file_id);
+  void reserve(std::size_t documents);
 
  private:
+  struct Place {
+    std::shared_ptr<const DocumentEntry> entry;  // Has the key's characters.
+    DocumentSlot slot = 0;
+  };
+
   mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, DocumentSlot> slots_;
+  std::unordered_map<std::string_view, Place> places_;
 };
 
 class DocumentTable {
@@ -130,10 +137,13 @@ class DocumentTableWriter {
 
   std::shared_ptr<const DocumentTable> table();
 
+  // Both optional: room for so many, and what table() would do first when many have changed.
+  void reserve(std::size_t documents) { places_->reserve(documents); }
+  void index_attributes();
+
  private:
   DocumentSlot new_slot();
   void set(DocumentSlot slot, std::shared_ptr<const DocumentEntry> entry);
-  void index_attributes();
 
   std::vector<std::shared_ptr<DocumentTable::Page>> pages_;
   std::vector<bool> shared_;  // By page: it is part of a table and must be copied before a change.

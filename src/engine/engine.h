@@ -85,6 +85,13 @@ struct EngineConfig {
   IndexConfig index{};
 };
 
+// The models of an engine; they outlive it.
+struct EngineModels {
+  encoder::Embedder* embedder = nullptr;  // Null: lexical only.
+  std::string fingerprint{};              // Of the embedder, see EmbeddingCacheConfig.
+  encoder::Reranker* reranker = nullptr;  // See RerankConfig.
+};
+
 // A document to index. Either a file that is already attached (in_progress), or a path ingest that brings the file.
 struct PutDocument {
   std::string tenant;
@@ -147,6 +154,12 @@ class Engine {
                                               encoder::Embedder* embedder, async::ThreadPool& compute,
                                               async::ThreadPool& blocking, telemetry::Metrics* metrics = nullptr,
                                               telemetry::Logger* log = nullptr);
+  // The same, with models that `open_models` opens, on another thread, while the indexes are loaded; they take the place
+  // of those that the configuration names. Its error ends the loading early and is returned.
+  static Result<std::unique_ptr<Engine>> open(EngineConfig config, storage::Database& database,
+                                              const std::function<Result<EngineModels>()>& open_models,
+                                              async::ThreadPool& compute, async::ThreadPool& blocking,
+                                              telemetry::Metrics* metrics = nullptr, telemetry::Logger* log = nullptr);
   virtual ~Engine() = default;
 
   // Chunks, embeds, commits and indexes. Errors: conflict when the store's vectors are of another model,

@@ -219,6 +219,22 @@ index::Filter lang_is(const std::string& lang) {
 
 // Ingest. ---------------------------------------------------------------------------------------------------------
 
+TEST_F(EngineTest, TakesModelsThatOpenWhileItLoads) {
+  engine_.reset();
+  const auto open_models = [this]() -> Result<EngineModels> { return EngineModels{.embedder = &embedder_}; };
+  auto opened = Engine::open(config_, *database_, open_models, compute_, blocking_);
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  EXPECT_TRUE((*opened)->embeds());
+}
+
+TEST_F(EngineTest, ReportsModelsThatDoNotOpen) {
+  engine_.reset();
+  const auto open_models = []() -> Result<EngineModels> { return make_error(ErrorCode::corrupt, "no such weights"); };
+  const auto opened = Engine::open(config_, *database_, open_models, compute_, blocking_);
+  ASSERT_TRUE(opened.has_error());
+  EXPECT_EQ(opened.error().message, "no such weights");
+}
+
 TEST_F(EngineTest, DocumentIsFoundWithItsOrigin) {
   put(path_put("file-1", "The quick brown fox.", {{"lang", std::string("en")}}));
   put(path_put("file-2", "Something else entirely."));

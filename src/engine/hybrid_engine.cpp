@@ -1,6 +1,7 @@
 #include "engine/hybrid_engine.h"
 
 #include <functional>
+#include <future>
 
 namespace ragtime::engine {
 namespace {
@@ -15,10 +16,40 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Datab
                                              encoder::Embedder* embedder, async::ThreadPool& compute,
                                              async::ThreadPool& blocking, telemetry::Metrics* metrics,
                                              telemetry::Logger* log) {
-  RAGTIME_TRY_DONE(RerankStage(config.rerank, embedder, compute).check());
-  auto engine = std::make_unique<HybridEngine>(std::move(config), database, embedder, compute, blocking, metrics, log);
-  RAGTIME_TRY_DONE(engine->load());
+  const EngineModels models{embedder, config.embedding_cache.fingerprint, config.rerank.model};
+  const auto open_models = [&]() -> Result<EngineModels> { return models; };
+  return open(std::move(config), database, open_models, compute, blocking, metrics, log);
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Database& database,
+                                             const std::function<Result<EngineModels>()>& open_models,
+                                             async::ThreadPool& compute, async::ThreadPool& blocking,
+                                             telemetry::Metrics* metrics, telemetry::Logger* log) {
+  auto engine = std::make_unique<HybridEngine>(std::move(config), database, compute, blocking, metrics, log);
+  std::atomic<bool> given_up = false;
+  auto models = std::async(std::launch::async, [&]() -> Result<void> {
+    const auto opened = open_models();
+    const auto used = opened.has_value() ? engine->use(*opened) : Result<void>(opened.error());
+    given_up = used.has_error();
+    return used;
+  });
+  const auto loaded = engine->load(given_up);
+  RAGTIME_TRY_DONE(models.get());
+  RAGTIME_TRY_DONE(loaded);
   return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Result<void> HybridEngine::use(const EngineModels& models) {
+  RerankConfig rerank = config_.rerank;
+  rerank.model = models.reranker;
+  rerank_.emplace(rerank, models.embedder, compute_);
+  RAGTIME_TRY_DONE(rerank_->check());
+  embedder_ = models.embedder;
+  if (embedder_ == nullptr) return {};
+  EmbeddingCacheConfig cache = config_.embedding_cache;
+  cache.fingerprint = models.fingerprint;
+  cache_.emplace(std::move(cache), embedder_->info(), database_, metrics_);
+  return {};
 }
 
 HybridEngine::StorePointer HybridEngine::find_store(std::string_view id) const {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,21 +35,19 @@ namespace ragtime::engine {
 
 class HybridEngine final : public Engine {
  public:
-  HybridEngine(EngineConfig config, storage::Database& database, encoder::Embedder* embedder,
-               async::ThreadPool& compute, async::ThreadPool& blocking, telemetry::Metrics* metrics,
-               telemetry::Logger* log)
+  HybridEngine(EngineConfig config, storage::Database& database, async::ThreadPool& compute,
+               async::ThreadPool& blocking, telemetry::Metrics* metrics, telemetry::Logger* log)
       : config_(std::move(config)),
         database_(database),
-        embedder_(embedder),
         compute_(compute),
         blocking_(blocking),
-        rerank_(config_.rerank, embedder, compute),
-        maintenance_(maintenance_config(config_.index), database, mutations_, metrics, log) {
-    if (embedder_ != nullptr) cache_.emplace(config_.embedding_cache, embedder_->info(), database_, metrics);
-  }
+        metrics_(metrics),
+        maintenance_(maintenance_config(config_.index), database, mutations_, metrics, log) {}
 
-  // Builds the indexes from the database; before anything else is called.
-  Result<void> load();
+  // Both before anything else is called, on any two threads: builds the indexes from the database, until `given_up`;
+  // takes the models. Errors of load(): the database's, cancelled; of use(): see open().
+  Result<void> load(const std::atomic<bool>& given_up);
+  Result<void> use(const EngineModels& models);
 
   Task<Result<PutOutcome>> put_document(PutDocument put, RequestContext& context,
                                         std::function<void(std::size_t, std::size_t)> progress) override;
@@ -83,12 +82,13 @@ class HybridEngine final : public Engine {
   static IndexMaintenanceConfig maintenance_config(const IndexConfig& config);
 
   // Start.
-  struct LoadedDocuments {
-    std::vector<storage::DocumentChunks> documents;
-    std::size_t unsaved = 0;  // How many of them came from rows.
+  struct Start {
+    std::int64_t newest_chunk_id = 0;
+    const std::atomic<bool>& given_up;
   };
-  Result<void> load_store(const storage::VectorStoreRecord& record, std::int64_t newest_chunk_id);
-  Result<LoadedDocuments> load_documents(const StoreIndex& store);
+  Result<void> load_store(const storage::VectorStoreRecord& record, const Start& start);
+  Result<StartingDocuments> load_documents(const StoreIndex& store);
+  Result<void> load_missing(StoreIndex& store, const MissingChunks& missing, const Start& start);
 
   // Stores. Blocking: pool threads only.
   StorePointer find_store(std::string_view id) const;
@@ -134,10 +134,12 @@ class HybridEngine final : public Engine {
 
   const EngineConfig config_;
   storage::Database& database_;
-  encoder::Embedder* const embedder_;
   async::ThreadPool& compute_;
   async::ThreadPool& blocking_;
-  const RerankStage rerank_;
+  telemetry::Metrics* const metrics_;
+  // Of use().
+  encoder::Embedder* embedder_ = nullptr;
+  std::optional<RerankStage> rerank_;    // Always.
   std::optional<EmbeddingCache> cache_;  // With an embedder.
 
   FairSharedMutex mutations_;

@@ -100,7 +100,7 @@ Task<Result<SearchPlan>> HybridEngine::plan(SearchRequest request, RequestContex
   plan.rrf_k = config_.rrf_k;
   plan.candidates = std::max(config_.candidates, plan.request.results);
   plan.ranked = plan.request.results;
-  if (plan.request.rerank) plan.ranked = std::max(plan.ranked, rerank_.candidates());
+  if (plan.request.rerank) plan.ranked = std::max(plan.ranked, rerank_->candidates());
   if (diversifies(config_)) plan.ranked = std::max(plan.ranked, kChoice * plan.request.results);
   const auto& ids = plan.request.store_ids;
   const bool known = std::all_of(ids.begin(), ids.end(), [this](const auto& id) { return find_store(id) != nullptr; });
@@ -239,11 +239,11 @@ Result<std::vector<SearchHit>> HybridEngine::search_again(const SearchPlan& form
 }
 
 Task<Result<void>> HybridEngine::rerank(const SearchPlan& plan, SearchResults& results, RequestContext& context) {
-  if (!rerank_.enabled() || !plan.request.rerank || results.hits.empty()) co_return Result<void>();
+  if (!rerank_->enabled() || !plan.request.rerank || results.hits.empty()) co_return Result<void>();
   StageTimer timer(context, "rerank");
   std::vector<std::string> queries;
   for (const auto& query : plan.queries) queries.push_back(query.text);
-  RAGTIME_CO_TRY(const auto outcome, co_await rerank_.run(queries, results.hits, context));
+  RAGTIME_CO_TRY(const auto outcome, co_await rerank_->run(queries, results.hits, context));
   results.rerank_incomplete = !outcome.complete;
   context.timings().count("rerank", outcome.judged);
   co_return Result<void>();

@@ -231,29 +231,33 @@ void StoreIndex::apply_locked(const Change& change) {
   publish_locked(true);
 }
 
-MissingChunks StoreIndex::restore(std::vector<storage::DocumentChunks> documents,
-                                  std::optional<index::LexicalIndex> lexical,
-                                  std::optional<index::VectorIndex> vectors, std::size_t unsaved) {
-  const std::lock_guard lock(writer_);
-  document_changes_ = unsaved;
-  std::vector<storage::ChunkRange> all;
-  std::vector<storage::ChunkRange> embedded;
+StartingDocuments::StartingDocuments(std::vector<storage::DocumentChunks> documents, std::size_t unsaved_in)
+    : unsaved(unsaved_in) {
+  table.reserve(documents.size());
   for (auto& document : documents) {
-    append(all, document.chunks.first, document.chunks.last);
+    append(chunks, document.chunks.first, document.chunks.last);
     if (document.embedded) append(embedded, document.chunks.first, document.chunks.last);
-    documents_.put(entry_of(std::move(document)));
+    table.put(entry_of(std::move(document)));
   }
+  table.index_attributes();
+}
+
+MissingChunks StoreIndex::restore(StartingDocuments documents, std::optional<index::LexicalIndex> lexical,
+                                  std::optional<index::VectorIndex> vectors) {
+  const std::lock_guard lock(writer_);
+  document_changes_ = documents.unsaved;
+  documents_ = std::move(documents.table);
   if (lexical) {
     lexical_ = std::move(*lexical);
     lexical_.set_options(lexical_options_);
   }
   MissingChunks missing;
-  missing.lexical = lacking(lexical_.base_ids(), all);
-  lexical_.apply(outside(lexical_.base_ids(), all), {});
+  missing.lexical = lacking(lexical_.base_ids(), documents.chunks);
+  lexical_.apply(outside(lexical_.base_ids(), documents.chunks), {});
   if (vectors_) {
     if (vectors) vectors_ = std::make_shared<index::VectorIndex>(std::move(*vectors));
-    missing.vectors = lacking(vectors_->base_ids(), embedded);
-    vectors_->apply(outside(vectors_->base_ids(), embedded), {});
+    missing.vectors = lacking(vectors_->base_ids(), documents.embedded);
+    vectors_->apply(outside(vectors_->base_ids(), documents.embedded), {});
   }
   publish_locked(true);
   return missing;
@@ -261,8 +265,9 @@ MissingChunks StoreIndex::restore(std::vector<storage::DocumentChunks> documents
 
 void StoreIndex::fill(std::span<const index::LexicalIndex::Addition> lexical,
                       std::span<const index::VectorIndex::Addition> vectors) {
+  const auto segment = index::LexicalIndex::segment(lexical, lexical_options());
   const std::lock_guard lock(writer_);
-  if (!lexical.empty()) lexical_.apply({}, lexical);
+  lexical_.add(segment);
   if (!vectors.empty()) vectors_->apply({}, vectors);
   changes_ += std::max(lexical.size(), vectors.size());
   publish_locked(false);

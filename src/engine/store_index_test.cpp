@@ -258,5 +258,50 @@ TEST(StoreIndexFilter, ManyDocumentsComeAndGo) {
   }
 }
 
+TEST(StoreIndexStart, IsFilledBySeveralThreads) {
+  constexpr index::ChunkId kThreads = 4;
+  constexpr index::ChunkId kEach = 200;
+  std::vector<storage::DocumentChunks> documents;
+  for (index::ChunkId i = 0; i < kThreads * kEach; ++i) {
+    documents.push_back({.file_id = "d" + std::to_string(i), .chunks = {i + 1, i + 1}});
+  }
+  StoreIndex store("vs_1", "acme");
+  const auto missing = store.restore(StartingDocuments(documents), {}, {});
+  ASSERT_EQ(missing.lexical.size(), 1u);
+  EXPECT_EQ(missing.lexical.front().first, 1);
+  EXPECT_EQ(missing.lexical.front().last, kThreads * kEach);
+  std::vector<std::thread> threads;
+  for (index::ChunkId t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&store, t] {
+      std::vector<index::LexicalIndex::Addition> added;
+      for (index::ChunkId i = 0; i < kEach; ++i) {
+        const index::ChunkId id = t * kEach + i + 1;
+        added.push_back({id, {}, {"term", "n" + std::to_string(id)}});
+        if (added.size() == 10) store.fill(std::exchange(added, {}), {});
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  text::SearchTerms terms;
+  terms.terms = {"term"};
+  EXPECT_EQ(store.view()->search_lexical(terms, 1000, {}).size(), static_cast<std::size_t>(kThreads * kEach));
+  store.remove("d6");
+  (void)store.merge();
+  terms.terms = {"n7", "n8"};
+  EXPECT_THAT(ids_of(store.view()->search_lexical(terms, 10, {})), ElementsAre(8));
+}
+
+// A search may look at a view of a store that is gone.
+TEST(StoreIndexView, OutlivesItsStore) {
+  auto store = std::make_unique<StoreIndex>("vs_1", "acme");
+  const std::string id = "a file id that is too long to lie in the string itself";
+  store->replace(document(id, {}), {chunk(1, {"term"})}, "");
+  const auto view = store->view();
+  store->replace(document(id, {{"year", 2.0}}), {chunk(2, {"term"})}, "");
+  store.reset();
+  EXPECT_EQ(view->first_chunk(id), 1);
+  EXPECT_FALSE(view->document("another file id that is too long as well for that").has_value());
+}
+
 }  // namespace
 }  // namespace ragtime::engine

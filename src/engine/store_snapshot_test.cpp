@@ -61,7 +61,7 @@ class Rows {
                                     StoreIndexOptions options = {}) const {
     auto store = std::make_unique<StoreIndex>("vs_1", "acme", options);
     store->set_embedding("m", kDimensions);
-    const auto missing = store->restore(documents(), std::move(lexical), std::move(vectors));
+    const auto missing = store->restore(StartingDocuments(documents()), std::move(lexical), std::move(vectors));
     fill(*store, missing);
     return store;
   }

@@ -15,6 +15,8 @@ namespace {
 
 // Recent segments grow together up to this many chunks, which bounds the time of one change.
 constexpr std::size_t kRecentSegmentMax = 16'384;
+// Parts that were made at a start stay as they are up to this number: joining costs as much as making them.
+constexpr std::size_t kPartsMax = 16;
 constexpr std::size_t kMergeChangesMin = 4'096;
 // A merge is due when one in so many chunks has changed.
 constexpr std::size_t kMergeShare = 4;
@@ -163,6 +165,19 @@ void LexicalIndex::apply(std::span<const ChunkId> removed, std::span<const Addit
   state_->drop_empty();
   state_->add(added);
   state_->join_recent();
+  state_->publish();
+}
+
+std::shared_ptr<const LexicalSegment> LexicalIndex::segment(std::span<const Addition> added,
+                                                            const LexicalOptions& options) {
+  return segment_of(added, options, 0);
+}
+
+void LexicalIndex::add(std::shared_ptr<const LexicalSegment> added) {
+  if (added->size() == 0) return;
+  for (const ChunkId id : added->ids()) RAGTIME_CHECK(!state_->find(id));
+  state_->parts.push_back({state_->with_options(std::move(added)), nullptr});
+  if (state_->parts.size() > kPartsMax) state_->join_recent();
   state_->publish();
 }
 

@@ -85,6 +85,11 @@ class LexicalIndex {
   // Precondition: added ids are not in the index after the removals.
   void apply(std::span<const ChunkId> removed, std::span<const Addition> added);
 
+  // For a start, in two steps: chunks made ready, on any thread and several at a time, and taken in as they are.
+  // Preconditions: as apply(); and no merge() has been of a view without them, as their change has no number.
+  static std::shared_ptr<const LexicalSegment> segment(std::span<const Addition> added, const LexicalOptions& options);
+  void add(std::shared_ptr<const LexicalSegment> added);
+
   std::shared_ptr<const LexicalView> view() const;
 
   // Scores from the next view() on. Goes over all postings once, but indexes nothing anew.

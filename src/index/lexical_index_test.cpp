@@ -567,6 +567,67 @@ TEST(LexicalIndex, DamagedSnapshotsAreRefusedOrHarmless) {
   EXPECT_GT(refused, 1'000);
 }
 
+// A start does not read forward lists, so that damage shows when one is.
+TEST(LexicalIndex, DamagedForwardListsAreHarmless) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  Chunks chunks;
+  for (ChunkId id = 0; id < 400; ++id) chunks[id] = random_fields(random);
+  auto index = index_of(chunks);
+  merge(index);
+  MemorySnapshot snapshot;
+  index.save(snapshot);
+  std::vector<ChunkId> ids;
+  for (const auto& [id, fields] : chunks) ids.push_back(id);
+  int loads = 0;
+  for (int round = 0; round < 300; ++round) {
+    MemorySnapshot damaged = snapshot;
+    const bool is_length = round % 3 == 0;
+    std::vector<std::byte>& bytes = damaged.columns().at(is_length ? "lexical.lengths" : "lexical.forward").first;
+    for (int i = 0; i < 50; ++i) bytes[random() % bytes.size()] = static_cast<std::byte>(random() | 0x80u);
+    auto loaded = LexicalIndex::load(damaged, {});
+    if (!loaded.has_value()) continue;
+    ++loads;
+    const LexicalQuery phrase{.terms = {"t0"}, .phrases = {{"t0", "t1"}}, .words = {{"t2", "t0"}}};
+    loaded->view()->search(phrase);
+    loaded->view()->scores({"t0", "t5"}, ids);
+    loaded->apply(ids, {});
+    search(*loaded, {"t0"});
+    merge(*loaded);
+  }
+  EXPECT_EQ(loads, 300);
+}
+
+// Bounds of scores come with the snapshot, where they are of the ranking that is wanted.
+TEST(LexicalIndex, SnapshotsServeAnyRanking) {
+  std::mt19937 random(7);
+  Chunks chunks;
+  for (ChunkId id = 0; id < 3'000; ++id) chunks[id] = random_fields(random);
+  auto index = index_of(chunks);
+  merge(index);
+  MemorySnapshot snapshot;
+  index.save(snapshot);
+  MemorySnapshot former = snapshot;
+  for (const char* column : {"lexical.saturated_by", "lexical.saturations", "lexical.block_saturations"}) {
+    ASSERT_EQ(former.columns().erase(column), 1u);
+  }
+  MemorySnapshot shorter = snapshot;
+  shorter.columns().at("lexical.block_saturations").first.clear();
+  LexicalOptions other;
+  other.k1 = 2;
+  other.b = 0.9f;
+  for (const LexicalOptions& options : {LexicalOptions(), other}) {
+    index.set_options(options);
+    const auto expected = search(index, {"t0", "t5", "t30"}, 50);
+    for (const MemorySnapshot* saved : {&snapshot, &former, &shorter}) {
+      const auto hits = search(*LexicalIndex::load(*saved, options), {"t0", "t5", "t30"}, 50);
+      ASSERT_EQ(ids_of(hits), ids_of(expected));
+      for (std::size_t i = 0; i < hits.size(); ++i) EXPECT_EQ(hits[i].score, expected[i].score);
+    }
+  }
+}
+
 TEST(LexicalIndexDeathTest, ADoubleIdIsADefect) {
   auto index = index_of({{1, {{}, {"a"}}}});
   EXPECT_DEATH(index.apply({}, std::vector<Addition>{{1, {}, {"b"}}}), "");

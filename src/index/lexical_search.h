@@ -8,6 +8,7 @@
 // Thread safety: each object belongs to one thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -55,7 +56,8 @@ struct LexicalPart {
     return segment->length_sum() - (removals == nullptr ? 0 : removals->length_sum());
   }
   std::uint32_t living_count(TermId term) const {
-    return static_cast<std::uint32_t>(segment->count(term)) - (removals == nullptr ? 0 : removals->count(term));
+    const auto count = static_cast<std::uint32_t>(segment->count(term));
+    return count - (removals == nullptr ? 0 : std::min(count, removals->count(term)));
   }
 };
 

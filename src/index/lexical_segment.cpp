@@ -20,13 +20,14 @@ std::size_t bytes_of(const std::vector<T>& values) {
 }
 
 std::vector<float> frequencies_of(std::span<const FieldCounts> counts, float heading_weight) {
+  const std::size_t marks = (std::size_t{1} << frequency_code_bits(counts.size())) + 1;
   std::vector<float> frequencies;
-  frequencies.reserve(std::max(counts.size() + 1, kFrequenciesMin));
+  frequencies.reserve(std::max(marks, kFrequenciesMin));
   frequencies.push_back(0);
   for (const FieldCounts& count : counts) {
     frequencies.push_back(weighted_frequency(count, heading_weight));
   }
-  frequencies.resize(std::max(counts.size() + 1, kFrequenciesMin), 0);
+  frequencies.resize(std::max(marks, kFrequenciesMin), 0);
   return frequencies;
 }
 
@@ -105,19 +106,19 @@ void LexicalSegment::Shared::make_columns() {
   const auto dense = [&](const TermEntry& term) { return is_dense(term.count); };
   const std::size_t stride = columns.ids.size() + kColumnPadding;
   const auto count = std::count_if(columns.terms.begin(), columns.terms.end(), dense);
-  marks.reserve(static_cast<std::size_t>(count) * stride);
+  marks = AlignedColumn<std::uint8_t>(static_cast<std::size_t>(count) * stride);
   for (TermId term = 0; term < columns.terms.size(); ++term) {
     if (!dense(columns.terms[term])) continue;
-    marks.resize(marks.size() + stride);
-    if (fill_column(term, marks.data() + marks.size() - stride)) {
+    std::uint8_t* column = marks.data() + dense_terms.size() * stride;
+    if (fill_column(term, column)) {
       dense_terms.push_back(term);
     } else {
-      marks.resize(marks.size() - stride);
+      std::fill_n(column, stride, std::uint8_t{0});
     }
   }
 }
 
-void LexicalSegment::compute_saturations() {
+LexicalSegment::Saturations LexicalSegment::computed_saturations() const {
   const FixedLexicalColumns& columns = shared_->columns;
   const PostingScore by{.frequencies = frequencies_.data(),
                         .lengths = columns.lengths.data(),
@@ -125,8 +126,8 @@ void LexicalSegment::compute_saturations() {
                         .norm_base = norm_base(options_),
                         .norm_slope = options_.k1 * options_.b / average_length()};
   const PostingsKernels& kernels = best_postings_kernels();
-  saturations_.assign(columns.terms.size(), 0);
-  block_saturations_.assign(columns.block_lasts.size(), 0);
+  std::vector<float> terms(columns.terms.size(), 0);
+  std::vector<float> blocks(columns.block_lasts.size(), 0);
   PostingBlock decoded;
   float scores[kPostingsBlock];
   for (TermId term = 0; term < columns.terms.size(); ++term) {
@@ -135,15 +136,16 @@ void LexicalSegment::compute_saturations() {
       decode_block(kernels, list, block, decoded);
       kernels.score(decoded.ordinals, decoded.codes, decoded.size, by, scores);
       const float largest = *std::max_element(scores, scores + decoded.size);
-      if (list.blocks > 1) block_saturations_[columns.terms[term].block + block] = largest;
-      saturations_[term] = std::max(saturations_[term], largest);
+      if (list.blocks > 1) blocks[columns.terms[term].block + block] = largest;
+      terms[term] = std::max(terms[term], largest);
     }
   }
+  return {.terms = AlignedColumn<float>(std::move(terms)), .blocks = AlignedColumn<float>(std::move(blocks))};
 }
 
-LexicalSegment::LexicalSegment(FixedLexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
-                               std::vector<std::uint64_t> sequences)
-    : options_(options), frequencies_(frequencies_of(columns.frequencies.span(), options.heading_weight)) {
+std::shared_ptr<const LexicalSegment::Shared> LexicalSegment::Shared::of(FixedLexicalColumns columns,
+                                                                         std::uint64_t sequence,
+                                                                         std::vector<std::uint64_t> sequences) {
   auto shared = std::make_shared<Shared>();
   shared->terms = TermTable(std::move(columns.term_text), std::move(columns.term_ends));
   shared->columns = std::move(columns);
@@ -154,16 +156,28 @@ LexicalSegment::LexicalSegment(FixedLexicalColumns columns, const LexicalOptions
   shared->sequence = sequence;
   shared->sequences = std::move(sequences);
   shared->make_columns();
-  shared_ = std::move(shared);
-  compute_saturations();
+  return shared;
 }
+
+LexicalSegment::LexicalSegment(FixedLexicalColumns columns, const LexicalOptions& options, std::uint64_t sequence,
+                               std::vector<std::uint64_t> sequences)
+    : shared_(Shared::of(std::move(columns), sequence, std::move(sequences))),
+      options_(options),
+      frequencies_(frequencies_of(shared_->columns.frequencies.span(), options.heading_weight)),
+      saturations_(computed_saturations()) {}
 
 LexicalSegment::LexicalSegment(const LexicalSegment& other, const LexicalOptions& options)
     : shared_(other.shared_),
       options_(options),
-      frequencies_(frequencies_of(shared_->columns.frequencies.span(), options.heading_weight)) {
-  compute_saturations();
-}
+      frequencies_(frequencies_of(shared_->columns.frequencies.span(), options.heading_weight)),
+      saturations_(computed_saturations()) {}
+
+LexicalSegment::LexicalSegment(std::shared_ptr<const Shared> shared, const LexicalOptions& options,
+                               Saturations saturations)
+    : shared_(std::move(shared)),
+      options_(options),
+      frequencies_(frequencies_of(shared_->columns.frequencies.span(), options.heading_weight)),
+      saturations_(std::move(saturations)) {}
 
 std::optional<Ordinal> LexicalSegment::find(ChunkId id) const {
   const auto& ids = shared_->columns.ids;
@@ -175,16 +189,26 @@ std::optional<Ordinal> LexicalSegment::find(ChunkId id) const {
 void LexicalSegment::read_forward(Ordinal chunk, ForwardList& into) const {
   const FixedLexicalColumns& columns = shared_->columns;
   const std::uint8_t* bytes = columns.forward.data() + (chunk == 0 ? 0 : columns.forward_ends[chunk - 1]);
-  into.headings = read_varint(bytes);
-  into.terms.resize(columns.lengths[chunk]);
-  for (TermId& term : into.terms) term = read_varint(bytes);
+  const std::uint8_t* end = columns.forward.data() + columns.forward_ends[chunk];
+  std::uint32_t headings = 0;
+  std::uint32_t term = 0;
+  std::size_t read = 0;
+  if (!read_bounded_varint(bytes, end, headings)) headings = 0;
+  into.terms.resize(std::min<std::size_t>(columns.lengths[chunk], static_cast<std::size_t>(end - bytes)));
+  for (TermId& into_term : into.terms) {
+    if (!read_bounded_varint(bytes, end, term) || term >= columns.terms.size()) break;
+    into_term = term;
+    ++read;
+  }
+  into.terms.resize(read);
+  into.headings = std::min<std::size_t>(headings, read);
 }
 
 PostingList LexicalSegment::postings(TermId term) const {
   PostingList list = list_of(shared_->columns, term);
-  list.saturation = saturations_[term];
+  list.saturation = saturations_.terms[term];
   if (list.blocks < 2) return list;
-  list.saturations = block_saturations_.data() + shared_->columns.terms[term].block;
+  list.saturations = saturations_.blocks.data() + shared_->columns.terms[term].block;
   if (shared_->is_dense(list.count)) list.marks = shared_->column(term);
   return list;
 }
@@ -192,9 +216,9 @@ PostingList LexicalSegment::postings(TermId term) const {
 std::size_t LexicalSegment::bytes() const {
   const FixedLexicalColumns& c = shared_->columns;
   return c.ids.bytes() + c.lengths.bytes() + c.forward_ends.bytes() + c.forward.bytes() + c.frequencies.bytes() +
-         c.terms.bytes() + bytes_of(saturations_) + c.postings.bytes() + c.block_lasts.bytes() +
-         c.block_begins.bytes() + bytes_of(block_saturations_) + terms().bytes() + bytes_of(frequencies_) +
-         bytes_of(shared_->sequences) + bytes_of(shared_->dense_terms) + bytes_of(shared_->marks);
+         c.terms.bytes() + saturations_.terms.bytes() + c.postings.bytes() + c.block_lasts.bytes() +
+         c.block_begins.bytes() + saturations_.blocks.bytes() + terms().bytes() + bytes_of(frequencies_) +
+         bytes_of(shared_->sequences) + bytes_of(shared_->dense_terms) + shared_->marks.bytes();
 }
 
 }  // namespace ragtime::index

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -116,12 +117,13 @@ class LexicalSegment {
   std::optional<Ordinal> find(ChunkId id) const;
   std::uint64_t length_sum() const { return shared_->length_sum; }
   std::span<const std::uint32_t> lengths() const { return shared_->columns.lengths.span(); }
+  // Of a damaged list, what can be read.
   void read_forward(Ordinal chunk, ForwardList& into) const;
 
   const TermTable& terms() const { return shared_->terms; }
   PostingList postings(TermId term) const;
   std::size_t count(TermId term) const { return shared_->columns.terms[term].count; }  // Of its postings.
-  // tf by mark, body + heading_weight · heading; zeros behind.
+  // tf by mark, body + heading_weight · heading; zeros behind, for all codes of frequency_code_bits().
   std::span<const float> frequencies() const { return frequencies_; }
   float frequency(FieldCounts counts) const { return weighted_frequency(counts, options_.heading_weight); }
   float average_length() const { return shared_->average_length; }
@@ -138,7 +140,14 @@ class LexicalSegment {
                                                             const LexicalOptions& options);
 
  private:
+  // What scores can be at most, by options of the ranking.
+  struct Saturations {
+    AlignedColumn<float> terms;   // By term number: the largest of the whole list.
+    AlignedColumn<float> blocks;  // As block_lasts.
+  };
   struct Shared {
+    static std::shared_ptr<const Shared> of(FixedLexicalColumns columns, std::uint64_t sequence,
+                                            std::vector<std::uint64_t> sequences = {});
     const std::uint8_t* column(TermId term) const;  // Null: none.
     bool is_dense(std::size_t count) const;
     void make_columns();
@@ -148,25 +157,43 @@ class LexicalSegment {
     TermTable terms;
     std::uint64_t length_sum = 0;
     float average_length = 0;
-    std::vector<TermId> dense_terms;  // Ascending: those with a column.
-    std::vector<std::uint8_t> marks;  // Their columns, one behind the other.
+    std::vector<TermId> dense_terms;    // Ascending: those with a column.
+    AlignedColumn<std::uint8_t> marks;  // Their columns, one behind the other.
     std::uint64_t sequence = 0;
     std::vector<std::uint64_t> sequences;
   };
 
-  void compute_saturations();
+  LexicalSegment(std::shared_ptr<const Shared> shared, const LexicalOptions& options, Saturations saturations);
+  static std::optional<Saturations> saved_saturations(const SnapshotReader& reader, const FixedLexicalColumns& columns,
+                                                      const LexicalOptions& options);
+  Saturations computed_saturations() const;
 
   std::shared_ptr<const Shared> shared_;
   LexicalOptions options_;
   std::vector<float> frequencies_;
-  std::vector<float> saturations_;        // By term number: the largest of the whole list.
-  std::vector<float> block_saturations_;  // As block_lasts.
+  Saturations saturations_;
 };
+
+// Codes of so many bits may be looked up among the frequencies of a segment that has `frequencies` of them.
+inline unsigned frequency_code_bits(std::size_t frequencies) {
+  return frequencies < 2 ? 0 : static_cast<unsigned>(std::bit_width(frequencies - 1));
+}
 
 inline std::uint32_t read_varint(const std::uint8_t*& bytes) {
   std::uint32_t value = *bytes & 0x7Fu;
   for (unsigned shift = 7; (*bytes++ & 0x80u) != 0; shift += 7) value |= (*bytes & 0x7Fu) << shift;
   return value;
+}
+
+// A varint that ends before `end`; false when there is none.
+inline bool read_bounded_varint(const std::uint8_t*& bytes, const std::uint8_t* end, std::uint32_t& value) {
+  value = 0;
+  for (unsigned shift = 0; bytes != end && shift < 32; shift += 7) {
+    const std::uint8_t byte = *bytes++;
+    value |= (byte & 0x7Fu) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
 }
 
 inline void append_varint(std::uint32_t value, std::vector<std::uint8_t>& bytes) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,9 @@
 
 namespace ragtime::index {
 namespace {
+
+constexpr unsigned kSummedBitsMax = 24;
+static_assert(kPostingsBlock << kSummedBitsMax <= std::uint32_t{1} << 31);
 
 template <class T>
 Result<std::vector<T>> read_column(const SnapshotReader& reader, std::string_view name) {
@@ -19,21 +23,12 @@ Error corrupt(std::string_view what) {
   return make_error(ErrorCode::corrupt, "lexical index: " + std::string(what));
 }
 
-// A varint that ends before `end`; false when there is none.
-bool read_bounded(const std::uint8_t*& at, const std::uint8_t* end, std::uint32_t& value) {
-  value = 0;
-  for (unsigned shift = 0; at != end && shift < 32; shift += 7) {
-    const std::uint8_t byte = *at++;
-    value |= (byte & 0x7Fu) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
-// Whether everything that reading relies on holds, whatever the columns contain.
+// Whether what reading relies on holds, whatever the columns contain. Forward lists are the exception: they are most of
+// the bytes, a search reads few of them, and read_forward() finds its way by itself.
 class Checker {
  public:
-  explicit Checker(const FixedLexicalColumns& columns) : c_(columns), terms_(columns.terms.size()) {}
+  explicit Checker(const FixedLexicalColumns& columns)
+      : c_(columns), terms_(columns.terms.size()), code_bits_(frequency_code_bits(columns.frequencies.size())) {}
 
   bool sizes_fit() const {
     const std::size_t chunks = c_.ids.size();
@@ -54,24 +49,16 @@ class Checker {
            c_.term_text.size() == (c_.term_ends.empty() ? 0 : c_.term_ends.back());
   }
 
-  // Also counts the chunks of each term.
-  bool forward_lists_fit() {
-    chunks_.assign(terms_, 0);
-    seen_.assign(terms_, 0);
-    std::uint64_t begin = 0;
-    for (std::uint32_t chunk = 0; chunk < c_.ids.size(); ++chunk) {
-      const std::uint64_t end = c_.forward_ends[chunk];
-      if (end < begin || end > c_.forward.size() || !forward_list_fits(chunk, begin, end)) return false;
-      begin = end;
-    }
-    return begin == c_.forward.size();
+  bool forward_ends_fit() const {
+    return std::is_sorted(c_.forward_ends.begin(), c_.forward_ends.end()) &&
+           c_.forward.size() == (c_.forward_ends.empty() ? 0 : c_.forward_ends.back());
   }
 
-  bool postings_fit() {
+  bool postings_fit() const {
     std::uint32_t block = 0;
     for (TermId term = 0; term < terms_; ++term) {
       const TermEntry& entry = c_.terms[term];
-      if (entry.count == 0 || entry.count != chunks_[term] || entry.begin > payload()) return false;
+      if (entry.count == 0 || entry.begin > payload()) return false;
       const bool has_blocks = entry.count > kPostingsBlock;
       const auto blocks = static_cast<std::uint32_t>((entry.count + kPostingsBlock - 1) / kPostingsBlock);
       if (has_blocks && (entry.block != block || blocks > c_.block_lasts.size() - block)) return false;
@@ -83,19 +70,6 @@ class Checker {
 
  private:
   std::size_t payload() const { return c_.postings.size() - kPackedPadding; }
-
-  bool forward_list_fits(std::uint32_t chunk, std::uint64_t begin, std::uint64_t end) {
-    const std::uint8_t* at = c_.forward.data() + begin;
-    const std::uint8_t* stop = c_.forward.data() + end;
-    std::uint32_t value = 0;
-    if (!read_bounded(at, stop, value) || value > c_.lengths[chunk]) return false;
-    for (std::uint32_t i = 0; i < c_.lengths[chunk]; ++i) {
-      if (!read_bounded(at, stop, value) || value >= terms_) return false;
-      chunks_[value] += seen_[value] != chunk + 1;
-      seen_[value] = chunk + 1;
-    }
-    return at == stop;
-  }
 
   bool list_fits(const TermEntry& entry, bool has_blocks) const {
     std::int64_t before = -1;
@@ -115,6 +89,8 @@ class Checker {
     return before < static_cast<std::int64_t>(c_.ids.size()) && code < c_.frequencies.size();
   }
 
+  // Gaps of so few bits cannot add up to a whole turn of the numbers, so that the last ordinal speaks for all of them,
+  // and codes of so few bits have a frequency, if only 0.
   bool full_block_fits(std::size_t begin, std::int64_t& before) const {
     if (begin > payload() || payload() - begin < 2) return false;
     const std::uint8_t* bytes = c_.postings.data() + begin;
@@ -122,6 +98,17 @@ class Checker {
       if (bits > kPackedBitsMax && bits != 32) return false;
     }
     if (payload() - begin - 2 < (bytes[0] + bytes[1]) * kPostingsBlock / 8) return false;
+    if (bytes[0] > kSummedBitsMax || bytes[1] > code_bits_) return wide_block_fits(bytes, before);
+    std::uint32_t ordinals[kPostingsBlock];
+    kernels_.unpack(bytes + 2, bytes[0], ordinals);
+    kernels_.sum_gaps(static_cast<std::uint32_t>(before), ordinals);
+    const std::int64_t last = ordinals[kPostingsBlock - 1];
+    if (last <= before || last >= static_cast<std::int64_t>(c_.ids.size())) return false;
+    before = last;
+    return true;
+  }
+
+  bool wide_block_fits(const std::uint8_t* bytes, std::int64_t& before) const {
     std::uint32_t gaps[kPostingsBlock];
     std::uint32_t codes[kPostingsBlock];
     kernels_.unpack(bytes + 2, bytes[0], gaps);
@@ -139,24 +126,23 @@ class Checker {
     std::uint32_t gap = 0;
     std::uint32_t code = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      if (!read_bounded(at, end, gap) || !read_bounded(at, end, code) || !posting_fits(gap, code, before)) return false;
+      if (!read_bounded_varint(at, end, gap) || !read_bounded_varint(at, end, code) || !posting_fits(gap, code, before)) return false;
     }
     return true;
   }
 
   const FixedLexicalColumns& c_;
   std::size_t terms_;
+  unsigned code_bits_;
   const PostingsKernels& kernels_ = best_postings_kernels();
-  std::vector<std::uint32_t> chunks_;  // By term: how many chunks have it.
-  std::vector<std::uint32_t> seen_;    // By term: the last of them, plus one.
 };
 
 Result<void> check(const FixedLexicalColumns& columns) {
-  Checker checker(columns);
+  const Checker checker(columns);
   if (!checker.sizes_fit()) return corrupt("columns of different sizes");
   if (!checker.ids_ascend()) return corrupt("chunk ids out of order");
   if (!checker.terms_fit()) return corrupt("terms outside their text");
-  if (!checker.forward_lists_fit()) return corrupt("a damaged forward list");
+  if (!checker.forward_ends_fit()) return corrupt("forward lists outside their column");
   if (!checker.postings_fit()) return corrupt("a damaged posting list");
   return {};
 }
@@ -176,6 +162,21 @@ void LexicalSegment::save(SnapshotWriter& writer) const {
   writer.column("lexical.postings", c.postings.span());
   writer.column("lexical.block_lasts", c.block_lasts.span());
   writer.column("lexical.block_begins", c.block_begins.span());
+  writer.column("lexical.saturated_by", std::span<const LexicalOptions>(&options_, 1));
+  writer.column("lexical.saturations", saturations_.terms.span());
+  writer.column("lexical.block_saturations", saturations_.blocks.span());
+}
+
+// Nothing when they are of another ranking or not there, as in files of former versions.
+std::optional<LexicalSegment::Saturations> LexicalSegment::saved_saturations(const SnapshotReader& reader,
+                                                                             const FixedLexicalColumns& columns,
+                                                                             const LexicalOptions& options) {
+  const auto by = reader.column<LexicalOptions>("lexical.saturated_by");
+  if (!by.has_value() || by->size() != 1 || by->front() != options) return std::nullopt;
+  auto terms = reader.keep<float>("lexical.saturations", columns.terms.size());
+  auto blocks = reader.keep<float>("lexical.block_saturations", columns.block_lasts.size());
+  if (!terms.has_value() || !blocks.has_value()) return std::nullopt;
+  return Saturations{std::move(*terms), std::move(*blocks)};
 }
 
 Result<std::shared_ptr<const LexicalSegment>> LexicalSegment::load(const SnapshotReader& reader,
@@ -193,7 +194,10 @@ Result<std::shared_ptr<const LexicalSegment>> LexicalSegment::load(const Snapsho
   RAGTIME_TRY(c.block_lasts, reader.keep<std::uint32_t>("lexical.block_lasts"));
   RAGTIME_TRY(c.block_begins, reader.keep<std::uint32_t>("lexical.block_begins"));
   RAGTIME_TRY_DONE(check(c));
-  return std::make_shared<const LexicalSegment>(std::move(c), options, 0);
+  auto saturations = saved_saturations(reader, c, options);
+  if (!saturations) return std::make_shared<const LexicalSegment>(std::move(c), options, 0);
+  return std::shared_ptr<const LexicalSegment>(
+      new LexicalSegment(Shared::of(std::move(c), 0), options, std::move(*saturations)));
 }
 
 }  // namespace ragtime::index

@@ -32,8 +32,6 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Configuration configuration, tele
                                                 runtime->metrics);
   runtime->gateway =
       llm::make_gateway(runtime->pools->gateway_models(runtime->configuration), *runtime->client, runtime->metrics);
-  RAGTIME_TRY_DONE(runtime->open_encoder());
-  RAGTIME_TRY_DONE(runtime->open_rerankers());
   RAGTIME_TRY_DONE(runtime->open_engine());
   RAGTIME_TRY_DONE(runtime->load_user_words());
   return runtime;
@@ -103,16 +101,23 @@ Result<void> Runtime::open_rerankers() {
   return {};
 }
 
+Result<engine::EngineModels> Runtime::open_models() {
+  RAGTIME_TRY_DONE(open_encoder());
+  RAGTIME_TRY_DONE(open_rerankers());
+  engine::EngineModels models{.embedder = embedder.get(), .fingerprint = encoder_fingerprint};
+  for (const auto& reranker : rerankers) {
+    if (reranker->info().model == configuration.retrieval.rerank_model) models.reranker = reranker.get();
+  }
+  return models;
+}
+
+// Models and indexes beside each other: a start takes as long as the slower of them.
 Result<void> Runtime::open_engine() {
   parser = documents::Parser::create(parser_config(configuration), *parsing);
   engine::EngineConfig config = engine_config(configuration);
-  config.embedding_cache.fingerprint = encoder_fingerprint;
-  for (const auto& reranker : rerankers) {
-    if (reranker->info().model == configuration.retrieval.rerank_model) config.rerank.model = reranker.get();
-  }
   config.index.directory = data_directory.index();
-  RAGTIME_TRY(engine,
-              engine::Engine::open(std::move(config), *database, embedder.get(), *compute, *blocking, &metrics, &log));
+  const auto open = [this] { return open_models(); };
+  RAGTIME_TRY(engine, engine::Engine::open(std::move(config), *database, open, *compute, *blocking, &metrics, &log));
   std::vector<std::unique_ptr<llm::ChatModel>> models;
   for (const ModelSettings& model : configuration.models) {
     if (model.task == "chat") models.push_back(llm::make_gateway_chat_model(model.name, *gateway));

@@ -80,6 +80,7 @@ class Runtime {
   encoder::EncoderConfig encoder_config();
   Result<void> open_local_encoder();
   Result<void> open_rerankers();
+  Result<engine::EngineModels> open_models();
   Result<void> open_engine();
   // How many there are.
   Result<std::size_t> load_user_words();
