@@ -15,7 +15,7 @@ constexpr std::size_t kQueries = 64;
 constexpr std::size_t kWanted = 10;
 constexpr std::size_t kRowsAtOnce = 256;
 constexpr std::size_t kVectorsLeast = 2 * kWanted;
-constexpr std::size_t kDrawsMost = 20 * kQueries;
+constexpr std::size_t kDrawsOfEach = 20;
 constexpr double kStandardErrors = 2;
 constexpr double kEffortStep = 1.2;
 constexpr double kRecallEnough = 0.9995;
@@ -48,12 +48,12 @@ std::vector<float> moved_by(std::span<const float> vector, std::span<const float
 }
 
 // Different vectors and none that is zero, as far as there are such: those find their like at any effort.
-std::vector<Sample> sample_rows(const VectorRows& rows, std::uint64_t seed) {
+std::vector<Sample> sample_rows(const VectorRows& rows, std::size_t count, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto draw_row = [&](std::span<float> row) { rows.read(random() % rows.ids().size(), row); };
   std::vector<Sample> samples;
   std::vector<float> row(rows.dimensions()), from(rows.dimensions()), to(rows.dimensions());
-  for (std::size_t draw = 0; samples.size() < kQueries && draw < kDrawsMost; ++draw) {
+  for (std::size_t draw = 0; samples.size() < count && draw < kDrawsOfEach * count; ++draw) {
     draw_row(row);
     const bool is_zero = std::all_of(row.begin(), row.end(), [](float value) { return value == 0; });
     const bool is_new = std::none_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.origin == row; });
@@ -68,7 +68,7 @@ std::vector<Sample> sample_rows(const VectorRows& rows, std::uint64_t seed) {
 std::vector<Sample> make_samples(const VectorRows& rows, std::uint64_t seed) {
   const std::size_t dimensions = rows.dimensions();
   const auto ids = rows.ids();
-  auto samples = sample_rows(rows, seed);
+  auto samples = sample_rows(rows, kQueries, seed);
   std::vector<TopK> best(samples.size(), TopK(kWanted));
   std::vector<float> values(kRowsAtOnce * dimensions);
   std::array<float, kRowsAtOnce> scores;
@@ -100,6 +100,14 @@ double measure(const VectorSegment& segment, std::span<const Sample> samples, st
 }
 
 }  // namespace
+
+std::vector<float> sample_questions(const VectorRows& rows, std::size_t count, std::uint64_t seed) {
+  std::vector<float> questions;
+  for (const Sample& sample : sample_rows(rows, count, seed)) {
+    questions.insert(questions.end(), sample.vector.begin(), sample.vector.end());
+  }
+  return questions;
+}
 
 std::vector<EffortPoint> calibrate(const VectorSegment& segment, const VectorRows& rows, std::uint64_t seed) {
   std::vector<EffortPoint> points;

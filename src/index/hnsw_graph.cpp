@@ -1,7 +1,6 @@
 #include "index/hnsw_graph.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace ragtime::index {
@@ -15,16 +14,8 @@ constexpr std::size_t kDescentBreadth = 2;
 constexpr float kBitErrorOfScale = 0.603f;
 // Nodes are expanded in twos, so that fewer steps wait for memory.
 constexpr std::size_t kExpandedAtOnce = 2;
-constexpr std::size_t kTakenRoom = 16;  // Of VectorKernels::take_bits.
 // Deviations within which a node may still be better than estimated.
 constexpr float kBitDeviations = 1.0f;
-// A walk among some nodes enters through at most so many others, until so many are met.
-constexpr std::size_t kEntryBridges = 128;
-constexpr std::size_t kEntered = 16;
-constexpr std::size_t kSampled = 16;
-// At each step it passes through at most so many, of which the links are likely to be better than those kept.
-constexpr std::size_t kBridgedAtOnce = 32;
-constexpr float kBridgeDeviations = 2.0f;
 
 std::size_t head_bytes(std::size_t half) {
   return (half / 4 + sizeof(HnswNodes::Factors) + kHeadUnit - 1) / kHeadUnit * kHeadUnit;
@@ -56,6 +47,11 @@ void HnswNodes::encode(std::size_t ordinal, const CodeFrame& frame, std::span<co
   }
   const Factors factors{terms.add, terms.bit_scale, terms.coarse_scale, terms.fine_scale};
   std::memcpy(head + half_ / 4, &factors, sizeof factors);
+}
+
+float HnswNodes::score(const QueryCode& query, std::size_t ordinal) const {
+  const auto terms = factors(ordinal);
+  return fine_score(best_vector_kernels(), query, high(ordinal), low(ordinal), half_, terms.fine_scale, terms.add);
 }
 
 bool HnswNodes::is_equal(std::size_t a, std::size_t b) const {
@@ -95,105 +91,6 @@ void Walk::reserve(std::size_t met_most) {
   left_codes_.resize(met_most);
   bounds_.resize(met_most);
   products_.resize(met_most);
-}
-
-bool Walk::run_among(const HnswNodes& nodes, std::span<std::uint64_t> open, const QueryCode& query,
-                     std::size_t breadth, std::span<const std::uint32_t> entries) {
-  const GraphLayer layer = nodes.layer();
-  const Place place{nodes, layer, query};
-  pool_.reset(breadth);
-  visited_.reset(layer.size);
-  reserve(entries.size() + kEntered + kSampled + (kBridgedAtOnce + kExpandedAtOnce) * layer.stride + kTakenRoom);
-  const std::size_t bridges_most = entries.size() + kEntryBridges * layer.stride + kTakenRoom;
-  if (bridges_.size() < bridges_most) {
-    bridges_.resize(bridges_most);
-    bridge_codes_.resize(bridges_most);
-    bridge_bounds_.resize(bridges_most);
-  }
-  left_count_ = 0;
-  if (!enter(place, open, entries)) return false;
-  weed(place);
-  // What is met through others waits for the next step, while memory for it is fetched.
-  while (left_count_ > 0 || met_count_ > 0 || pool_.has_next()) {
-    for (std::size_t i = 0; i < kExpandedAtOnce && pool_.has_next(); ++i) {
-      take(place, open.data(), layer.of(pool_.take_next()), true);
-    }
-    rank(place);
-    weigh_bridges(place);
-    weed(place);
-    bridge(place, open.data());
-  }
-  return true;
-}
-
-// Those of the nodes that are open are met; the others, if wanted, may be ones to pass through.
-void Walk::take(const Place& place, std::uint64_t* open, std::span<const std::uint32_t> nodes, bool with_rest) {
-  std::uint32_t* rest = with_rest ? bridges_.data() + bridge_count_ : nullptr;
-  const std::size_t taken =
-      best_vector_kernels().take_bits(open, nodes.data(), nodes.size(), met_.data() + met_count_, rest);
-  for (std::size_t i = met_count_; i < met_count_ + taken; ++i) {
-    codes_[i] = place.nodes.head(met_[i]);
-    place.nodes.prefetch_head(met_[i]);
-    visited_.insert(met_[i]);
-  }
-  met_count_ += taken;
-  if (!with_rest) return;
-  std::size_t count = bridge_count_;
-  for (std::size_t i = 0; i < nodes.size() - taken; ++i) {
-    const std::uint32_t node = rest[i];
-    bridges_[count] = node;
-    bridge_codes_[count] = place.nodes.head(node);
-    place.nodes.prefetch_head(node);
-    count += visited_.insert(node) ? 1 : 0;
-  }
-  bridge_count_ = count;
-}
-
-// Through the entries, and what they lead to. Whether enough are met; then with some from all over, which may lead
-// elsewhere and fill the pool, so that it has a floor.
-bool Walk::enter(const Place& place, std::span<std::uint64_t> open, std::span<const std::uint32_t> entries) {
-  met_count_ = 0;
-  bridge_count_ = 0;
-  take(place, open.data(), entries, true);
-  // Those among the entries are seen again as links of others, but not taken again.
-  for (const std::uint32_t entry : entries) take(place, open.data(), place.layer.of(entry), true);
-  for (std::size_t i = 0; i < bridge_count_ && i < kEntryBridges && met_count_ < kEntered; ++i) {
-    take(place, open.data(), place.layer.of(bridges_[i]), true);
-  }
-  bridge_count_ = 0;
-  if (met_count_ < kEntered) {
-    met_count_ = 0;
-    return false;
-  }
-  const std::size_t step = (open.size() + kSampled - 1) / kSampled;
-  for (std::size_t word = step / 2; word < open.size(); word += step) {
-    if (open[word] == 0) continue;
-    const auto node = static_cast<std::uint32_t>(word * 64 + static_cast<std::size_t>(std::countr_zero(open[word])));
-    take(place, open.data(), std::span(&node, 1), false);
-  }
-  return true;
-}
-
-// Leaves those whose neighbours have a chance.
-void Walk::weigh_bridges(const Place& place) {
-  const std::size_t count = std::exchange(bridge_count_, 0);
-  if (count == 0) return;
-  const auto& [nodes, layer, query] = place;
-  best_vector_kernels().bit_bounds(bridge_codes_.data(), count, query.planes.data(), nodes.words(),
-                                   bit_bound_terms(query, nodes.half(), kBridgeDeviations), bridge_bounds_.data());
-  const float floor = pool_.floor();
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < count && left < kBridgedAtOnce; ++i) {
-    if (!(bridge_bounds_[i] > floor)) continue;
-    layer.prefetch(bridges_[i]);
-    bridges_[left++] = bridges_[i];
-  }
-  bridge_count_ = left;
-}
-
-void Walk::bridge(const Place& place, std::uint64_t* open) {
-  const std::size_t bridges = std::exchange(bridge_count_, 0);
-  for (std::size_t i = 0; i < bridges; ++i) take(place, open, place.layer.of(bridges_[i]), false);
 }
 
 void Walk::meet(const Place& place, std::span<const std::uint32_t> nodes) {

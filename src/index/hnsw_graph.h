@@ -83,6 +83,7 @@ class HnswNodes {
   // The first is the number of links.
   std::uint32_t* links(std::size_t ordinal) { return columns_.links.data() + ordinal * (kLinksMost + 1); }
   GraphLayer layer() const { return {columns_.links.data(), kLinksMost + 1, nullptr, size_}; }
+  float score(const QueryCode& query, std::size_t ordinal) const;  // By the 8-bit code.
   bool is_equal(std::size_t a, std::size_t b) const;
 
   void prefetch_head(std::size_t ordinal) const { prefetch(head(ordinal), head_stride_); }
@@ -124,13 +125,6 @@ class Walk {
   void run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
            std::span<const std::uint32_t> entries);
 
-  // The same among those of level 0 whose bits are set; the run clears those that it meets. Only they are in the pool;
-  // through the others it passes to their links, once, as far as those may be good enough: fewer than a walk over all
-  // that is so much wider would expand, and each for a fraction of the time. False, and nothing in the pool, if there are
-  // few near the entries. Preconditions: a bit for each node; there is an entry.
-  bool run_among(const HnswNodes& nodes, std::span<std::uint64_t> open, const QueryCode& query, std::size_t breadth,
-                 std::span<const std::uint32_t> entries);
-
   // The best nodes that the last run met.
   const CandidatePool& pool() const { return pool_; }
 
@@ -143,10 +137,6 @@ class Walk {
 
   void reserve(std::size_t met_most);
   void meet(const Place& place, std::span<const std::uint32_t> nodes);
-  void take(const Place& place, std::uint64_t* open, std::span<const std::uint32_t> nodes, bool with_rest);
-  bool enter(const Place& place, std::span<std::uint64_t> open, std::span<const std::uint32_t> entries);
-  void weigh_bridges(const Place& place);
-  void bridge(const Place& place, std::uint64_t* open);
   void weed(const Place& place);
   void rank(const Place& place);
 
@@ -162,11 +152,6 @@ class Walk {
   std::vector<std::uint32_t> left_;
   std::vector<const std::uint8_t*> left_codes_;
   std::vector<std::int32_t> products_;
-  // Nodes to pass through.
-  std::size_t bridge_count_ = 0;
-  std::vector<std::uint32_t> bridges_;
-  std::vector<const std::uint8_t*> bridge_codes_;
-  std::vector<float> bridge_bounds_;
 };
 
 // From the single node of the highest level down to the level above 0; gives the ordinals to enter level 0 at.

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/check.h"
+#include "index/calibration.h"
+#include "index/hnsw_scan.h"
 #include "index/snapshot.h"
 
 namespace ragtime::index {
@@ -16,35 +18,45 @@ constexpr std::size_t kBuilt = 256;
 constexpr std::size_t kPrefetched = 6;
 // What expanding a node of the graph costs, in looks at one vector of a list: links and codes of its neighbours.
 constexpr double kExpansionCost = 20;
-constexpr std::size_t kListedAtOnce = 8;
-constexpr std::size_t kListedAhead = 32;
-constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
-constexpr std::size_t kLikelyMost = 64;  // Listed vectors that are scored first.
-// Deviations of a 1-bit estimate within which a listed vector gets its score.
-constexpr float kListedDeviations = 3.0f;
 constexpr std::size_t kBreadthMost = 1 << 14;
 constexpr double kChanceRoom = 0.4;
-// Between these shares a walk among those selected is cheaper than a wider one among all, and finds enough. Each node of
-// its breadth costs so many looks at vectors of a list.
-constexpr double kBridgedMost = 0.35;
-constexpr double kBridgedLeast = 0.04;
-constexpr double kBridgedCost = 190;
-
-// How much wider it is than a walk over all: the fewer are selected, the longer the ways between them. Fitted to keep
-// recall on text embeddings, selected near a vector, too.
-double bridged_room(double share) {
-  return 1.2 + 0.04 / share + 0.003 / (share * share);
-}
 // Efforts are measured for so many results; more need more.
 constexpr std::size_t kCalibratedFor = 10;
 
+constexpr std::size_t kListedAtOnce = 8;
+constexpr std::size_t kListedAhead = 32;
+constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
+constexpr std::size_t kLikelyMost = 64;     // Listed vectors that are scored first.
+// Deviations of a 1-bit estimate within which a vector gets its score.
+constexpr float kListedDeviations = 3.0f;
+constexpr float kCellDeviations = 2.0f;
+
+// Selections up to this share are searched by cells; where a walk may meet more, it is cheaper.
+constexpr double kCellsMost = 0.35;
+// And down to so many times √n: what cells cost grows with the root, too.
+constexpr double kCellsLeast = 5;
+// Cells that are ordered before they are gone through. Of the others it is only asked whether they reach far enough.
+constexpr std::size_t kCellsInOrder = 12;
+// Of what the target allows to be missed, the rest being left to 1-bit codes and to questions unlike the samples.
+constexpr double kCellsMiss = 0.7;
+constexpr float kDone = -std::numeric_limits<float>::infinity();
+constexpr std::size_t kQuestions = 64;
+constexpr std::size_t kNeighbours = 1024;
+
 // One for each thread that searches, for its memory.
 struct Workspace {
+  struct Listed {
+    std::vector<float> bounds;
+    CandidatePool likely;
+    std::vector<std::uint32_t> chances;
+  };
   Walk walk;
-  std::vector<std::uint64_t> open;  // Of those a walk may return, as bits.
-  std::vector<float> bounds;        // Of those listed.
-  CandidatePool likely;
-  std::vector<std::uint32_t> chances;
+  std::vector<std::uint64_t> open;  // Of those that a search may return, as bits.
+  Listed listed;
+  HnswScan::Workspace scan;
+  std::vector<float> reaches;  // Of cells.
+  CandidatePool first;
+  std::vector<std::uint32_t> rest;
 };
 Workspace& thread_workspace() {
   thread_local Workspace workspace;
@@ -80,15 +92,31 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
   const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
   if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->nodes_, previous->ids(), ids);
   builder.build();
-  return std::shared_ptr<VectorSegment>(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
-                                                        std::move(nodes), builder.take_levels(),
-                                                        builder.take_twins()));
+  std::shared_ptr<HnswSegment> segment(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
+                                                       std::move(nodes), builder.take_levels(), builder.take_twins()));
+  segment->cells_ = VectorCells::build(rows, *frame, options.seed);
+  segment->calibrate_cells(rows, options.seed);
+  return segment;
 }
 
-float HnswSegment::score(const QueryCode& query, std::size_t ordinal) const {
-  const auto factors = nodes_.factors(ordinal);
-  return fine_score(best_vector_kernels(), query, nodes_.high(ordinal), nodes_.low(ordinal), nodes_.half(),
-                    factors.fine_scale, factors.add);
+void HnswSegment::calibrate_cells(const VectorRows& rows, std::uint64_t seed) {
+  if (cells_.empty()) return;
+  const auto questions = sample_questions(rows, kQuestions, seed + 1);
+  const OrdinalFilter open(ids(), nullptr, nullptr);
+  std::vector<VectorCells::Neighbours> samples;
+  for (std::size_t at = 0; at < questions.size(); at += dimensions()) {
+    const auto vector = std::span(questions).subspan(at, dimensions());
+    VectorCells::Neighbours sample{.query = frame()->prepare(vector)};
+    sample.length = std::sqrt(best_vector_kernels().dot(vector.data(), vector.data(), dimensions()));
+    auto hits = search_graph(sample.query, kNeighbours, open);
+    std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.score > b.score; });
+    for (const Hit& hit : hits) {
+      sample.ordinals.push_back(static_cast<std::uint32_t>(ordinal_of(hit.id)));
+      sample.scores.push_back(hit.score);
+    }
+    samples.push_back(std::move(sample));
+  }
+  cells_.calibrate(samples);
 }
 
 void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
@@ -101,7 +129,7 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   const double share = static_cast<double>(matches) / static_cast<double>(size());
   // How many of the best pass is left to chance, which takes more room the fewer do.
   const double breadth = static_cast<double>(wanted) / share * (1 + kChanceRoom * (1 - share));
-  if (filter.is_selective() && share <= kBridgedMost && search_marked(code, wanted, filter, best)) return;
+  if (filter.is_selective() && !filter.is_thin() && share <= kCellsMost && search_marked(code, query, best)) return;
   if (breadth > kBreadthMost || breadth * kExpansionCost >= static_cast<double>(matches)) {
     search_listed(code, filter.list(), best);
     return;
@@ -135,7 +163,7 @@ std::vector<Hit> HnswSegment::pool_hits(const QueryCode& code, const OrdinalFilt
     const auto twins = twins_of(ordinal);
     const bool is_allowed = filter.allows(ordinal);
     if (!is_allowed && twins.empty()) continue;
-    const float own_score = score(code, ordinal);
+    const float own_score = nodes_.score(code, ordinal);
     if (is_allowed) hits.push_back({ids()[ordinal], own_score});
     for (const Twin& twin : twins) {
       if (filter.allows(twin.ordinal)) hits.push_back({ids()[twin.ordinal], own_score});
@@ -144,37 +172,45 @@ std::vector<Hit> HnswSegment::pool_hits(const QueryCode& code, const OrdinalFilt
   return hits;
 }
 
-bool HnswSegment::search_marked(const QueryCode& code, std::size_t wanted, const OrdinalFilter& filter,
-                                TopK& best) const {
+bool HnswSegment::search_marked(const QueryCode& code, const SegmentQuery& query, TopK& best) const {
   auto& open = thread_workspace().open;
-  if (filter.is_thin()) return false;
-  const auto matches = filter.mark(open);
+  const auto matches = query.filter->mark(open);
   if (!matches) return false;
-  const double share = static_cast<double>(*matches) / static_cast<double>(size());
-  const double breadth = static_cast<double>(wanted) * bridged_room(share);
-  const bool is_walked = share >= kBridgedLeast && breadth * kBridgedCost < static_cast<double>(*matches);
-  if (!is_walked) {
+  const auto few = static_cast<std::size_t>(kCellsLeast * std::sqrt(static_cast<double>(size())));
+  if (cells_.empty() || *matches < few) {
     search_listed(code, OrdinalFilter::list(open, *matches), best);
-  } else if (!search_bridged(code, static_cast<std::size_t>(breadth), filter, best)) {
-    search_listed(code, filter.list(), best);
+  } else {
+    search_cells(code, query, *matches, best);
   }
   return true;
 }
 
-bool HnswSegment::search_bridged(const QueryCode& code, std::size_t breadth, const OrdinalFilter& filter,
-                                 TopK& best) const {
-  auto& open = thread_workspace().open;
-  for (const Twin& twin : twins_) {
-    const std::uint64_t is_open = open[twin.ordinal / 64] >> twin.ordinal % 64 & 1;
-    open[twin.first / 64] |= is_open << twin.first % 64;
+void HnswSegment::search_cells(const QueryCode& code, const SegmentQuery& query, std::size_t matches,
+                               TopK& best) const {
+  auto& [walk, open, listed, scan_room, reaches, first, rest] = thread_workspace();
+  const VectorKernels& kernels = best_vector_kernels();
+  const float length = std::sqrt(kernels.dot(query.vector.data(), query.vector.data(), dimensions()));
+  const double rank = static_cast<double>(best.k()) * static_cast<double>(size()) / static_cast<double>(matches);
+  cells_.reach(code, length, cells_.steps(rank, kCellsMiss * (1 - query.recall_target)), reaches);
+  HnswScan scan(nodes_, ids(), code, kCellDeviations, best, scan_room);
+  const auto look_into = [&](std::size_t cell) {
+    if (reaches[cell] < best.floor()) return;
+    const auto members = cells_.of(cell);
+    scan.add(kernels.select_bits(open.data(), members.data(), members.size(), scan.room(members.size())));
+    reaches[cell] = kDone;
+  };
+  // In order only as far as that pays.
+  first.reset(kCellsInOrder);
+  for (std::size_t cell = 0; cell < reaches.size(); ++cell) {
+    first.insert(reaches[cell], static_cast<std::uint32_t>(cell));
   }
-  Walk& walk = thread_workspace().walk;
-  const auto entries = descend(nodes_, levels_, code, walk);
-  if (!walk.run_among(nodes_, open, code, breadth, entries)) return false;
-  const auto hits = pool_hits(code, filter);
-  if (hits.size() < best.k()) return false;
-  for (const Hit& hit : hits) best.offer(hit);
-  return true;
+  for (std::size_t i = 0; i < first.size(); ++i) look_into(first[i].node);
+  rest.resize(reaches.size() + kCollectedRoom);
+  const std::size_t found = kernels.collect(reaches.data(), reaches.size(), best.floor(), rest.data());
+  for (std::size_t i = 0; i < found; ++i) {
+    if (reaches[rest[i]] != kDone) look_into(rest[i]);
+  }
+  scan.finish();
 }
 
 // Upper bounds by 1-bit codes.
@@ -197,7 +233,7 @@ void HnswSegment::bound_listed(const QueryCode& code, std::span<const std::uint3
 }
 
 void HnswSegment::search_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, TopK& best) const {
-  auto& [walk, open, bounds, likely, chances] = thread_workspace();
+  auto& [bounds, likely, chances] = thread_workspace().listed;
   bounds.resize(ordinals.size());
   chances.resize(ordinals.size() + kCollectedRoom);
   likely.reset(std::clamp(best.k(), std::size_t{1}, kLikelyMost));
@@ -208,14 +244,14 @@ void HnswSegment::search_listed(const QueryCode& code, std::span<const std::uint
     if (i + kPrefetched < likely.size()) prefetch_codes(ordinals[likely[i + kPrefetched].node]);
     const std::uint32_t ordinal = ordinals[likely[i].node];
     bounds[likely[i].node] = -std::numeric_limits<float>::infinity();
-    if (likely[i].score >= best.floor()) best.offer({ids()[ordinal], score(code, ordinal)});
+    if (likely[i].score >= best.floor()) best.offer({ids()[ordinal], nodes_.score(code, ordinal)});
   }
   const std::size_t found = best_vector_kernels().collect(bounds.data(), bounds.size(), best.floor(), chances.data());
   for (std::size_t i = 0; i < found; ++i) {
     if (i + kPrefetched < found) prefetch_codes(ordinals[chances[i + kPrefetched]]);
     const float bound = bounds[chances[i]];
     if (bound < best.floor() || std::isinf(bound)) continue;
-    best.offer({ids()[ordinals[chances[i]]], score(code, ordinals[chances[i]])});
+    best.offer({ids()[ordinals[chances[i]]], nodes_.score(code, ordinals[chances[i]])});
   }
 }
 
@@ -230,7 +266,7 @@ void HnswSegment::scores(std::span<const float> query, std::span<const std::uint
                          std::span<float> out) const {
   RAGTIME_CHECK(out.size() == ordinals.size());
   const QueryCode code = frame()->prepare(query, false);
-  for (std::size_t i = 0; i < ordinals.size(); ++i) out[i] = score(code, ordinals[i]);
+  for (std::size_t i = 0; i < ordinals.size(); ++i) out[i] = nodes_.score(code, ordinals[i]);
 }
 
 void HnswSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
@@ -238,7 +274,7 @@ void HnswSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
 }
 
 std::size_t HnswSegment::bytes() const {
-  std::size_t sum = id_bytes() + nodes_.bytes() + twins_.capacity() * sizeof(Twin);
+  std::size_t sum = id_bytes() + nodes_.bytes() + cells_.bytes() + twins_.capacity() * sizeof(Twin);
   for (const HnswLevel& level : levels_) {
     sum += (level.ordinals.capacity() + level.below.capacity() + level.links.capacity()) * sizeof(std::uint32_t);
   }

@@ -1,14 +1,14 @@
 // HnswSegment: a graph over compressed codes (Malkov & Yashunin 2018). A walk turns away by 1-bit codes and ranks by 4-bit
 // codes; the 8-bit codes of the best that it met, `effort` of them, give the scores.
 //
-// Selections so small that looking at each vector is cheaper are looked at. Up to a third of all, the walk is among those
-// selected and passes through others; above, it is over all and as much wider as fewer pass. Where the best that pass lie
-// away from the query, so that too few are met, each is looked at after all. Recall does not depend on the filter, time
-// does. Memory at P padded dimensions: P bytes of 8-bit code, P / 8 of 1-bit code, 16 of factors, 112 of links, some 6
-// on upper levels, 8 of id: 574 bytes at 384.
+// Selections so small that looking at each vector is cheaper are looked at. Up to a third of all, those selected are
+// looked at in the cells (vector_cells.h) that may hold near ones; above, the walk is over all and as much wider as fewer
+// pass. Recall does not depend on the filter, time does. Memory at P padded dimensions: P bytes of 8-bit code, P / 8 of
+// 1-bit code, 16 of factors, 112 of links, some 6 on upper levels, 6 of cells, 8 of id: 580 bytes at 384.
 #pragma once
 
 #include "index/hnsw_builder.h"
+#include "index/vector_cells.h"
 
 namespace ragtime::index {
 
@@ -35,16 +35,15 @@ class HnswSegment final : public FramedSegment {
     nodes_.prefetch_high(ordinal);
     nodes_.prefetch_low(ordinal);
   }
-  float score(const QueryCode& query, std::size_t ordinal) const;
   void bound_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, std::span<float> bounds) const;
   void search_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, TopK& best) const;
   // Those of the best `breadth` that pass the filter.
   std::vector<Hit> search_graph(const QueryCode& code, std::size_t breadth, const OrdinalFilter& filter) const;
-  // For selections, by a bit for each vector: among those selected or one by one. False, and nothing done, if bits do not
-  // pay.
-  bool search_marked(const QueryCode& code, std::size_t wanted, const OrdinalFilter& filter, TopK& best) const;
-  // Among those marked in this thread's workspace. False, and nothing offered, where they are not near the query.
-  bool search_bridged(const QueryCode& code, std::size_t breadth, const OrdinalFilter& filter, TopK& best) const;
+  // For selections: by cells or one by one. False, and nothing done, if bits do not pay.
+  bool search_marked(const QueryCode& code, const SegmentQuery& query, TopK& best) const;
+  // Those marked in this thread's workspace, so many.
+  void search_cells(const QueryCode& code, const SegmentQuery& query, std::size_t matches, TopK& best) const;
+  void calibrate_cells(const VectorRows& rows, std::uint64_t seed);
   // What passes of the pool of this thread's walk.
   std::vector<Hit> pool_hits(const QueryCode& code, const OrdinalFilter& filter) const;
   std::span<const Twin> twins_of(std::uint32_t ordinal) const;
@@ -52,6 +51,7 @@ class HnswSegment final : public FramedSegment {
   HnswNodes nodes_;
   std::vector<HnswLevel> levels_;  // The lowest first.
   std::vector<Twin> twins_;
+  VectorCells cells_;
 };
 
 }  // namespace ragtime::index

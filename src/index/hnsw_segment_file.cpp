@@ -59,6 +59,7 @@ void HnswSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "high", nodes_.columns().high.span());
   writer.column(name + "low", nodes_.columns().low.span());
   writer.column(name + "links", nodes_.columns().links.span());
+  cells_.save(writer, prefix);
   writer.column(name + "twins", std::span<const Twin>(twins_));
   const std::uint64_t levels = levels_.size();
   writer.column(name + "levels", std::span<const std::uint64_t>(&levels, 1));
@@ -96,8 +97,11 @@ Result<std::shared_ptr<VectorSegment>> HnswSegment::load(const SnapshotReader& r
     levels.push_back(std::move(level));
   }
   if (levels.empty() && !ids.empty()) return damaged("no way into it");
-  return std::shared_ptr<VectorSegment>(new HnswSegment(std::move(ids), frame, std::move(nodes), std::move(levels),
-                                                        std::vector<Twin>(twins.begin(), twins.end())));
+  RAGTIME_TRY(auto cells, VectorCells::load(reader, prefix, size, half));
+  std::shared_ptr<HnswSegment> segment(new HnswSegment(std::move(ids), frame, std::move(nodes), std::move(levels),
+                                                       std::vector<Twin>(twins.begin(), twins.end())));
+  segment->cells_ = std::move(cells);
+  return segment;
 }
 
 }  // namespace ragtime::index

@@ -114,7 +114,7 @@ TEST_P(VectorContractTest, FiltersThatAreFarFromTheQuery) {
   }
 }
 
-// So many that a graph is walked among those selected: near one vector, that is to say near some queries and far from
+// So many that a graph's cells are gone through: near one vector, that is to say near some queries and far from
 // others, and away from it.
 TEST_P(VectorContractTest, FiltersThatDependOnTheVector) {
   constexpr std::size_t kCount = 16'000;

@@ -89,10 +89,9 @@ struct VectorKernels {
   // a word more than the ordinals need.
   void (*pack_bits)(const IdWord* id_words, std::size_t count, const std::uint64_t* bits, std::size_t word_offset,
                     std::uint64_t* out);
-  // Which of the numbers, all different, are set: those go to `taken`, their bits are cleared; the others go to `rest`
-  // unless that is null. Returns how many were taken. Both have room for 16 more than there are numbers.
-  std::size_t (*take_bits)(std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count, std::uint32_t* taken,
-                           std::uint32_t* rest);
+  // Those of the numbers that are set, in their order; returns how many. Room for 16 more than there are numbers.
+  std::size_t (*select_bits)(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                             std::uint32_t* selected);
 };
 
 const VectorKernels& portable_vector_kernels();

@@ -145,7 +145,17 @@ std::int32_t dot_nibbles(const std::uint8_t* codes, const std::int8_t* query, st
 
 void dot_nibble_rows(const std::uint8_t* codes, std::size_t stride, std::size_t count, const std::int8_t* query,
                      std::size_t half, std::int32_t* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = dot_nibbles_inline(codes + i * stride, query, half);
+  std::size_t i = 0;
+#if defined(__AVX512BW__)
+  for (; i + 4 <= count; i += 4) {
+    const std::uint8_t* at = codes + i * stride;
+    const __m128i sums =
+        four_sums(nibble_sums(at, query, half), nibble_sums(at + stride, query, half),
+                  nibble_sums(at + 2 * stride, query, half), nibble_sums(at + 3 * stride, query, half));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), sums);
+  }
+#endif
+  for (; i < count; ++i) out[i] = dot_nibbles_inline(codes + i * stride, query, half);
 }
 
 void dot_nibble_list(const std::uint8_t* const* codes, std::size_t count, const std::int8_t* query, std::size_t half,
@@ -524,43 +534,33 @@ void pack_bits(const IdWord* id_words, std::size_t count, const std::uint64_t* b
   *at = filling;
 }
 
-std::size_t take_bits(std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count, std::uint32_t* taken,
-                      std::uint32_t* rest) {
+std::size_t select_bits(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                        std::uint32_t* selected) {
   std::size_t found = 0;
-  std::size_t left = 0;
+  std::size_t i = 0;
 #if defined(__AVX512F__)
-  for (std::size_t i = 0; i < count; i += 16) {
+  for (; i < count; i += 16) {
     const auto present = static_cast<__mmask16>(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
     const __m512i sixteen = _mm512_maskz_loadu_epi32(present, numbers + i);
-    const __m512i halves = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), present, _mm512_srli_epi32(sixteen, 5), bits, 4);
+    const __m512i halves =
+        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), present, _mm512_srli_epi32(sixteen, 5), bits, 4);
     const __m512i masks = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(sixteen, _mm512_set1_epi32(31)));
     const __mmask16 set = _mm512_mask_test_epi32_mask(present, halves, masks);
-    const auto clear = static_cast<__mmask16>(present & ~set);
-    _mm512_storeu_si512(taken + found, _mm512_maskz_compress_epi32(set, sixteen));
+    _mm512_storeu_si512(selected + found, _mm512_maskz_compress_epi32(set, sixteen));
     found += static_cast<std::size_t>(__builtin_popcount(set));
-    if (rest == nullptr) continue;
-    _mm512_storeu_si512(rest + left, _mm512_maskz_compress_epi32(clear, sixteen));
-    left += static_cast<std::size_t>(__builtin_popcount(clear));
-  }
-#else
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t number = numbers[i];
-    const std::size_t is_set = bits[number / 64] >> number % 64 & 1;
-    taken[found] = number;
-    found += is_set;
-    if (rest == nullptr) continue;
-    rest[left] = number;
-    left += 1 - is_set;
   }
 #endif
-  for (std::size_t i = 0; i < found; ++i) bits[taken[i] / 64] &= ~(std::uint64_t{1} << taken[i] % 64);
+  for (; i < count; ++i) {
+    selected[found] = numbers[i];
+    found += bits[numbers[i] / 64] >> numbers[i] % 64 & 1;
+  }
   return found;
 }
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
           bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, count_bits, pack_bits,
-          take_bits};
+          select_bits};
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ struct SegmentQuery {
   std::span<const float> vector;
   std::size_t effort = 0;  // Within effort_range(): rescore confidence, candidates kept, lists probed: the kind's own.
   const OrdinalFilter* filter = nullptr;  // Never null. Results pass it, and recall holds however few do.
+  double recall_target = 0.95;            // What the effort is for.
 };
 
 // How much effort reaches which recall of the first ten, measured by calibrate() on the segment's own vectors.

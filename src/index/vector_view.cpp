@@ -24,8 +24,9 @@ std::vector<Hit> VectorPartsView::search(const VectorQuery& query) const {
   if (parts_.base && parts_.base_living() > 0) {
     const OrdinalFilter filter(parts_.base->ids(), &parts_.base_removed, query.selection,
                                parts_.base->id_words());
-    const std::size_t effort = parts_.base->effort_for(query.recall_target.value_or(recall_target_));
-    parts_.base->search({.vector = query.vector, .effort = effort, .filter = &filter}, best);
+    const double target = query.recall_target.value_or(recall_target_);
+    const std::size_t effort = parts_.base->effort_for(target);
+    parts_.base->search({.vector = query.vector, .effort = effort, .filter = &filter, .recall_target = target}, best);
   }
   return std::move(best).take_sorted();
 }
