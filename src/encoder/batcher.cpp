@@ -21,7 +21,7 @@ constexpr double kAverageWeight = 0.2;
 // What one run() asked for. The vectors are set before it is queued; the rest is guarded by the batcher's mutex, but
 // each row of `values` belongs to the pass that computes it.
 struct Batcher::Call {
-  explicit Call(asio::any_io_executor executor) : done(std::move(executor)) {}
+  explicit Call(const asio::any_io_executor& executor) : done(executor) {}
 
   std::vector<TokenSequence> sequences;
   std::vector<std::vector<std::int32_t>> types;
@@ -33,9 +33,9 @@ struct Batcher::Call {
   Clock::time_point queued_at;
   std::size_t next = 0;      // The first in `order` that no pass has taken.
   std::size_t finished = 0;  // Sequences that are computed.
-  bool abandoned = false;    // Nobody waits any more: `done` must not be touched.
   std::optional<Error> failure;
-  async::Event done;
+  // Gone with the one who waits, whose loop it must not outlive: a worker may be the last to hold the call.
+  std::optional<async::Event> done;
 };
 
 struct Batcher::Pass {
@@ -98,7 +98,7 @@ Task<Result<std::vector<float>>> Batcher::run(std::vector<TokenSequence> sequenc
   call->purpose = purpose;
   const Withdrawal withdrawal{*this, *call};
   RAGTIME_CO_TRY_DONE(enqueue(call));
-  RAGTIME_CO_TRY_DONE(co_await call->done.wait(context));
+  RAGTIME_CO_TRY_DONE(co_await call->done->wait(context));
   const std::lock_guard lock(mutex_);
   if (call->failure) co_return std::move(*call->failure);
   co_return std::move(call->values);
@@ -124,7 +124,7 @@ Result<void> Batcher::enqueue(const std::shared_ptr<Call>& call) {
 
 void Batcher::withdraw(Call& call) {
   const std::lock_guard lock(mutex_);
-  call.abandoned = true;
+  call.done.reset();
   Queue& queue = call.purpose == EmbedPurpose::query ? queries_ : documents_;
   const auto found = std::find_if(queue.begin(), queue.end(), [&](const auto& each) { return each.get() == &call; });
   if (found == queue.end()) return;
@@ -259,7 +259,7 @@ void Batcher::deliver(Pass& pass, double seconds) {
   }
   for (const auto& call : pass.calls) {
     if (pass.failure) call->failure = pass.failure;
-    if (++call->finished == call->order.size() && !call->abandoned) call->done.set();
+    if (++call->finished == call->order.size() && call->done) call->done->set();
   }
 }
 
