@@ -7,8 +7,8 @@
 //
 // A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
 // copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
-// vectors have been scanned; t = log2(effort), and .3 less for each halving under a selection, but not less than half:
-// the worst of k is worse then, so that it goes on longer of itself, and farther than needed. In a list, the 8-bit code is looked at only where the short one's error
+// vectors have been scanned; t = log2(effort), less under a selection: the worst of k is farther away then, where fewer
+// vectors are far above their centroid. Of a list then only blocks that have selected vectors are scanned. In a list, the 8-bit code is looked at only where the short one's error
 // bound leaves a chance. Memory at P padded dimensions and lists of hundreds of vectors: P / 8 + P + 28 bytes for each
 // vector and 4 · d for each list; there are √n of them, but at least 128 vectors for each.
 #pragma once
@@ -101,6 +101,9 @@ class ListSegment final : public VectorSegment {
   Query prepare(const SegmentQuery& query) const;
   void search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const;
   void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, const std::uint64_t* marked, TopK& best) const;
+  std::size_t listed_most() const;
+  void scan_places(const Query& query, std::size_t first, std::span<const std::uint32_t> places, float product,
+                   float* upper) const;
   void scan_codes(const Query& query, std::size_t first, std::size_t count, float product, float* upper) const;
   // Of about `count` short codes, in squares of their stored deviations, and how many.
   std::pair<double, std::size_t> squared_errors(std::span<const float> vector, std::size_t count) const;

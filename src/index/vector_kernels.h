@@ -89,6 +89,9 @@ struct VectorKernels {
   // a word more than the ordinals need.
   void (*pack_bits)(const IdWord* id_words, std::size_t count, const std::uint64_t* bits, std::size_t word_offset,
                     std::uint64_t* out);
+  // Places, from 0, of the numbers that are set; returns how many. Room for 16 more than there are numbers.
+  std::size_t (*select_places)(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                               std::uint32_t* places);
   // Those of the numbers that are set, in their order; returns how many. Room for 16 more than there are numbers.
   std::size_t (*select_bits)(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
                              std::uint32_t* selected);

@@ -534,33 +534,52 @@ void pack_bits(const IdWord* id_words, std::size_t count, const std::uint64_t* b
   *at = filling;
 }
 
-std::size_t select_bits(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
-                        std::uint32_t* selected) {
+#if defined(__AVX512F__)
+// Which of 16 numbers are set, of those present.
+VECTOR_INLINE __mmask16 test_bits(const std::uint64_t* bits, __m512i numbers, __mmask16 present) {
+  const __m512i halves =
+      _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), present, _mm512_srli_epi32(numbers, 5), bits, 4);
+  const __m512i masks = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(numbers, _mm512_set1_epi32(31)));
+  return _mm512_mask_test_epi32_mask(present, halves, masks);
+}
+#endif
+
+template <bool is_place>
+VECTOR_INLINE std::size_t select_set(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                                     std::uint32_t* selected) {
   std::size_t found = 0;
   std::size_t i = 0;
 #if defined(__AVX512F__)
+  __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   for (; i < count; i += 16) {
     const auto present = static_cast<__mmask16>(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
     const __m512i sixteen = _mm512_maskz_loadu_epi32(present, numbers + i);
-    const __m512i halves =
-        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), present, _mm512_srli_epi32(sixteen, 5), bits, 4);
-    const __m512i masks = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(sixteen, _mm512_set1_epi32(31)));
-    const __mmask16 set = _mm512_mask_test_epi32_mask(present, halves, masks);
-    _mm512_storeu_si512(selected + found, _mm512_maskz_compress_epi32(set, sixteen));
+    const __mmask16 set = test_bits(bits, sixteen, present);
+    _mm512_storeu_si512(selected + found, _mm512_maskz_compress_epi32(set, is_place ? places : sixteen));
     found += static_cast<std::size_t>(__builtin_popcount(set));
+    places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
   }
 #endif
   for (; i < count; ++i) {
-    selected[found] = numbers[i];
+    selected[found] = is_place ? static_cast<std::uint32_t>(i) : numbers[i];
     found += bits[numbers[i] / 64] >> numbers[i] % 64 & 1;
   }
   return found;
 }
 
+std::size_t select_bits(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                        std::uint32_t* selected) {
+  return select_set<false>(bits, numbers, count, selected);
+}
+std::size_t select_places(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
+                          std::uint32_t* places) {
+  return select_set<true>(bits, numbers, count, places);
+}
+
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
           bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, count_bits, pack_bits,
-          select_bits};
+          select_places, select_bits};
 }
 
 }  // namespace

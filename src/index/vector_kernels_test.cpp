@@ -239,15 +239,20 @@ TEST_P(VectorKernelsTest, PacksAndCountsBits) {
 TEST_P(VectorKernelsTest, SelectsBits) {
   for (const std::size_t count : {0u, 1u, 15u, 16u, 27u, 100u}) {
     const auto set = bits<std::uint64_t>(8);
-    std::vector<std::uint32_t> numbers, expected;
+    std::vector<std::uint32_t> numbers, expected, expected_places;
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t number = i * 117 % 512;
       numbers.push_back(number);
-      if ((set[number / 64] >> number % 64 & 1) != 0) expected.push_back(number);
+      if ((set[number / 64] >> number % 64 & 1) == 0) continue;
+      expected.push_back(number);
+      expected_places.push_back(i);
     }
     std::vector<std::uint32_t> selected(count + 16);
     selected.resize(kernels().select_bits(set.data(), numbers.data(), count, selected.data()));
     EXPECT_EQ(selected, expected);
+    selected.resize(count + 16);
+    selected.resize(kernels().select_places(set.data(), numbers.data(), count, selected.data()));
+    EXPECT_EQ(selected, expected_places);
   }
 }
 
