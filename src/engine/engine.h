@@ -66,6 +66,7 @@ struct IndexConfig {
   index::VectorIndexOptions vectors{};
   std::size_t snapshot_chunks = 4'096;  // Smaller stores are rebuilt from their rows at start, which takes no second.
   std::size_t merge_changes = 0;        // For tests: merge after so many changed chunks; 0: when it pays.
+  std::size_t save_changes = 0;         // For tests: save recent chunks after so many more; 0: when it pays.
 };
 
 struct EngineConfig {

@@ -215,11 +215,43 @@ TEST_F(EngineSnapshotTest, DocumentsComeFromTheSnapshotAndWhatChangedSince) {
   EXPECT_EQ(all(), before);
 }
 
+// What was read from rows would be new, and saved again by the next stop.
+TEST_F(EngineSnapshotTest, ChunksThatNoMergeTookInAreSavedBeforeAStop) {
+  config_.index.merge_changes = 0;
+  config_.index.save_changes = 20;
+  open();
+  for (int i = 0; i < 19; ++i) put(i);
+  engine_->settle();
+  EXPECT_FALSE(fs::exists(folder() / "recent.snapshot"));
+  put(19);
+  engine_->settle();  // So many are saved while it runs …
+  ASSERT_TRUE(fs::exists(folder() / "recent.snapshot"));
+  for (int i = 20; i < 45; ++i) put(i);
+  for (int i = 0; i < 10; ++i) remove(i * 3);
+  const auto before = results();
+  engine_.reset();  // … and the rest before it stops.
+  const auto saved = fs::last_write_time(folder() / "recent.snapshot");
+  config_.index.save_changes = 1;
+  open();
+  EXPECT_EQ(results(), before);
+  EXPECT_EQ(engine_->index_report("vs_1").lexical.recent, 35u);
+  open();
+  EXPECT_EQ(results(), before);
+  EXPECT_EQ(fs::last_write_time(folder() / "recent.snapshot"), saved);
+  config_.index.merge_changes = 1;
+  open();
+  put(45);
+  engine_->settle();
+  EXPECT_FALSE(fs::exists(folder() / "recent.snapshot"));
+  EXPECT_EQ(engine_->index_report("vs_1").lexical.recent, 0u);
+}
+
 TEST_F(EngineSnapshotTest, DocumentsWhoseChangesAreForgottenAreReadFromRows) {
   for (int i = 0; i < 40; ++i) put(i);
   engine_->settle();
   ASSERT_TRUE(documents_saved());
   config_.index.merge_changes = 0;
+  open();  // Without a merge that would save them again.
   remove(3);
   const auto before = results();
   ASSERT_TRUE(database_->forget_document_changes("vs_1", database_->newest_document_change().value()).has_value());
@@ -317,6 +349,14 @@ TEST_F(EngineSnapshotTest, ChurnWithRestartsKeepsResults) {
     }
     const auto before = results();
     if (random() % 2 == 0) engine_->settle();
+    config_.index.merge_changes = random() % 2 == 0 ? 10 : 0;
+    config_.index.save_changes = random() % 3 * 4;
+    const auto recent = folder() / "recent.snapshot";
+    if (random() % 3 == 0 && fs::exists(recent)) {  // One of before, as when a later one could not be written.
+      fs::copy_file(recent, directory_.path() / "former", fs::copy_options::overwrite_existing);
+      engine_.reset();
+      fs::copy_file(directory_.path() / "former", recent, fs::copy_options::overwrite_existing);
+    }
     open();
     ASSERT_EQ(results(), before);
     ASSERT_EQ(engine_->statistics().chunks, living.size());

@@ -39,6 +39,13 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Datab
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
+HybridEngine::~HybridEngine() {
+  if (!is_loaded_) return;
+  std::vector<StorePointer> stores;
+  for (const auto& [id, store] : stores_) stores.push_back(store);
+  maintenance_.finish(stores);
+}
+
 Result<void> HybridEngine::use(const EngineModels& models) {
   RerankConfig rerank = config_.rerank;
   rerank.model = models.reranker;
@@ -75,6 +82,7 @@ HybridEngine::StorePointer HybridEngine::add_store(const storage::VectorStoreRec
   options.lexical = lexical_options(record);
   options.vectors = config_.index.vectors;
   options.merge_changes = config_.index.merge_changes;
+  options.save_changes = config_.index.save_changes;
   store = std::make_shared<StoreIndex>(record.id, record.tenant, options);
   if (!record.embedding_model.empty()) {
     store->set_embedding(record.embedding_model, static_cast<std::size_t>(record.embedding_dimensions));

@@ -44,6 +44,8 @@ class HybridEngine final : public Engine {
         metrics_(metrics),
         maintenance_(maintenance_config(config_.index), database, mutations_, metrics, log) {}
 
+  ~HybridEngine() override;
+
   // Both before anything else is called, on any two threads: builds the indexes from the database, until `given_up`;
   // takes the models. Errors of load(): the database's, cancelled; of use(): see open().
   Result<void> load(const std::atomic<bool>& given_up);
@@ -147,6 +149,7 @@ class HybridEngine final : public Engine {
   std::array<std::mutex, 256> file_locks_;  // By hash of the file id.
   mutable std::shared_mutex stores_mutex_;
   std::unordered_map<std::string, StorePointer> stores_;  // Guarded by stores_mutex_.
+  bool is_loaded_ = false;                                // What is in memory may be saved.
   mutable std::mutex user_words_mutex_;
   std::shared_ptr<const text::UserWords> user_words_;  // Guarded by user_words_mutex_.
   IndexMaintenance maintenance_;  // Last, so that no merge goes on beside the destruction of the others.

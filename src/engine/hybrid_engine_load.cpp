@@ -127,6 +127,7 @@ Result<void> HybridEngine::load(const std::atomic<bool>& given_up) {
     RAGTIME_TRY_DONE(load_store(record, {newest, given_up}));
   }
   maintenance_.remove_orphans(ids);
+  is_loaded_ = true;
   return {};
 }
 
@@ -151,14 +152,18 @@ Result<void> HybridEngine::load_store(const storage::VectorStoreRecord& record, 
   const auto dimensions = static_cast<std::size_t>(record.embedding_dimensions);
   std::optional<index::LexicalIndex> lexical;
   std::optional<index::VectorIndex> vectors;
+  SavedRecent recent;
   Result<StartingDocuments> documents{StartingDocuments()};
-  parallel_for(compute_, 3, [&](std::size_t part) {
+  parallel_for(compute_, 4, [&](std::size_t part) {
     if (part == 0) documents = load_documents(*store);
     if (part == 1) lexical = maintenance_.load_lexical(*store, start.newest_chunk_id);
     if (part == 2) vectors = maintenance_.load_vectors(*store, dimensions, config_.index.vectors, start.newest_chunk_id);
+    if (part == 3) {
+      if (auto saved = maintenance_.load_recent(*store, dimensions, start.newest_chunk_id)) recent = std::move(*saved);
+    }
   });
   if (documents.has_error()) return documents.error();
-  const auto missing = store->restore(std::move(*documents), std::move(lexical), std::move(vectors));
+  const auto missing = store->restore(std::move(*documents), std::move(lexical), std::move(vectors), recent);
   RAGTIME_TRY_DONE(load_missing(*store, missing, start));
   maintenance_.observe(*store);
   maintenance_.consider(store);

@@ -79,7 +79,7 @@ void IndexMaintenance::merge(StoreIndex& store) {
     merge_seconds_->add(seconds_since(begin));
   }
   observe(store);
-  if (stopping_ || is_forgotten(store.id())) return;
+  if (is_forgotten(store.id())) return;
   const bool is_saved = !config_.directory.empty() && store.chunks() >= config_.snapshot_chunks;
   const auto saved = is_saved ? save(store, merged) : forget_changes(store);
   if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
@@ -104,6 +104,7 @@ void IndexMaintenance::set_size(const std::string& store_id, double vectors, dou
 
 Result<void> IndexMaintenance::save(StoreIndex& store, const MergedBases& merged) {
   RAGTIME_TRY_DONE(snapshot_of(store).save(merged));
+  RAGTIME_TRY_DONE(snapshot_of(store).save_recent(store.recent()));
   return save_documents(store);
 }
 
@@ -164,6 +165,13 @@ std::optional<index::VectorIndex> IndexMaintenance::load_vectors(const StoreInde
   return snapshot_of(store).load_vectors(model, dimensions, options, newest_chunk_id, report());
 }
 
+std::optional<SavedRecent> IndexMaintenance::load_recent(const StoreIndex& store, std::size_t dimensions,
+                                                         std::int64_t newest_chunk_id) const {
+  if (config_.directory.empty()) return std::nullopt;
+  return snapshot_of(store).load_recent(store.embedding_model(), dimensions, store.lexical_options(), newest_chunk_id,
+                                        report());
+}
+
 std::optional<SavedDocuments> IndexMaintenance::load_documents(const StoreIndex& store) const {
   if (config_.directory.empty()) return std::nullopt;
   return snapshot_of(store).load_documents(report());
@@ -182,6 +190,36 @@ void IndexMaintenance::remove_orphans(const std::unordered_set<std::string>& sto
     std::error_code ignored;
     const std::filesystem::path path = entries->path();
     if (!store_ids.contains(path.filename().string())) std::filesystem::remove_all(path, ignored);
+  }
+}
+
+void IndexMaintenance::finish(const std::vector<std::shared_ptr<StoreIndex>>& stores) {
+  stopping_ = true;
+  if (config_.directory.empty()) return;
+  for (const auto& store : stores) {
+    if (store->chunks() < config_.snapshot_chunks || is_forgotten(store->id())) continue;
+    const std::string task = "finish " + store->id();
+    {
+      const std::lock_guard lock(mutex_);
+      queued_.insert(task);
+    }
+    const bool posted = thread_.post([this, store, task] {
+      save_at_stop(*store);
+      done(task);
+    });
+    if (!posted) done(task);
+  }
+  settle();
+}
+
+// After the merge that may have been in progress, which saved what it made.
+void IndexMaintenance::save_at_stop(StoreIndex& store) {
+  if (!store.worth_saving()) return;
+  try {
+    const auto saved = save(store, {});
+    if (saved.has_error()) warn("index_snapshot_not_written", config_.directory / store.id(), saved.error());
+  } catch (const std::exception& failure) {  // Out of memory: the next start reads rows.
+    if (log_ != nullptr) log_->error("index_save_failed", {{"store", store.id()}, {"error", failure.what()}});
   }
 }
 

@@ -1,6 +1,7 @@
 // IndexMaintenance: merges indexes and writes their snapshots, on a thread of its own, one store at a time.
 //
 // A snapshot of the documents is of a moment between changes, which holds them up for as long as taking a view.
+// Recent chunks are saved when many are new, and before a stop, so that the next start need not analyse them again.
 // Not on the compute pool, where a merge of minutes would take a searcher's place. Destruction lets the merge in
 // progress end and begins no other. Thread safety: every member may be called from any thread.
 #pragma once
@@ -15,6 +16,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "async/thread_pool.h"
 #include "engine/fair_shared_mutex.h"
@@ -53,6 +55,8 @@ class IndexMaintenance {
   std::optional<index::VectorIndex> load_vectors(const StoreIndex& store, std::size_t dimensions,
                                                  const index::VectorIndexOptions& options,
                                                  std::int64_t newest_chunk_id) const;
+  std::optional<SavedRecent> load_recent(const StoreIndex& store, std::size_t dimensions,
+                                         std::int64_t newest_chunk_id) const;
   std::optional<SavedDocuments> load_documents(const StoreIndex& store) const;
   // When the database has forgotten what changed since, or never had it.
   void discard_documents(const StoreIndex& store) const;
@@ -62,12 +66,16 @@ class IndexMaintenance {
   // Returns when all that was due has been done.
   void settle();
 
+  // Before destruction: begins no merge any more, and saves what is worth it.
+  void finish(const std::vector<std::shared_ptr<StoreIndex>>& stores);
+
  private:
   StoreSnapshot snapshot_of(const StoreIndex& store) const;
   void work_on(const std::shared_ptr<StoreIndex>& store);
   void merge(StoreIndex& store);
   Result<void> save(StoreIndex& store, const MergedBases& merged);
   Result<void> save_documents(StoreIndex& store);
+  void save_at_stop(StoreIndex& store);
   Result<void> forget_changes(const StoreIndex& store);
   void done(const std::string& store_id);
   void set_size(const std::string& store_id, double vectors, double bytes);

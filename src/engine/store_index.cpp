@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "index/lexical_segment.h"
 
 namespace ragtime::engine {
 namespace {
@@ -11,6 +12,11 @@ namespace {
 // A start reads what changed since the last snapshot row by row: some ten thousand of these are no matter.
 constexpr std::size_t kDocumentChangesLeast = 4'096;
 constexpr std::size_t kDocumentShare = 4;
+// Recent chunks are written as a whole, so that saving them again pays when they have grown by a share.
+constexpr std::size_t kUnsavedLeast = 4'096;
+constexpr std::size_t kUnsavedShare = 8;
+// Before a stop, which is to be quick, fewer are left to rows.
+constexpr std::size_t kUnsavedAtStop = 256;
 
 // Walks over ascending ids and disjoint, ascending ranges together.
 class RangeCursor {
@@ -138,7 +144,7 @@ void StoreIndex::publish_locked(bool documents_changed) {
   next->vectors_ = vectors_ ? vectors_->view() : nullptr;
   next->documents_ = documents_changed || !former ? documents_.table() : former->documents_;
   merge_due_ = lexical_.merge_due() || (vectors_ && vectors_->merge_due()) || forced_locked() ||
-               documents_due_locked();
+               documents_due_locked() || recent_due_locked();
   std::shared_ptr<const StoreView> published = std::move(next);
   const std::lock_guard lock(view_mutex_);
   view_.swap(published);
@@ -228,6 +234,7 @@ void StoreIndex::apply_locked(const Change& change) {
   lexical_.apply(change.removed, change.terms);
   if (vectors_) vectors_->apply(change.removed, change.vectors);
   changes_ += change.removed.size() + change.terms.size();
+  unsaved_ += change.terms.size();
   publish_locked(true);
 }
 
@@ -243,7 +250,7 @@ StartingDocuments::StartingDocuments(std::vector<storage::DocumentChunks> docume
 }
 
 MissingChunks StoreIndex::restore(StartingDocuments documents, std::optional<index::LexicalIndex> lexical,
-                                  std::optional<index::VectorIndex> vectors) {
+                                  std::optional<index::VectorIndex> vectors, const SavedRecent& recent) {
   const std::lock_guard lock(writer_);
   document_changes_ = documents.unsaved;
   documents_ = std::move(documents.table);
@@ -253,14 +260,32 @@ MissingChunks StoreIndex::restore(StartingDocuments documents, std::optional<ind
   }
   MissingChunks missing;
   missing.lexical = lacking(lexical_.base_ids(), documents.chunks);
-  lexical_.apply(outside(lexical_.base_ids(), documents.chunks), {});
-  if (vectors_) {
-    if (vectors) vectors_ = std::make_shared<index::VectorIndex>(std::move(*vectors));
-    missing.vectors = lacking(vectors_->base_ids(), documents.embedded);
-    vectors_->apply(outside(vectors_->base_ids(), documents.embedded), {});
+  auto gone = outside(lexical_.base_ids(), documents.chunks);
+  if (recent.lexical) {
+    missing.lexical = lacking(recent.lexical->ids(), missing.lexical);
+    const auto also_gone = outside(recent.lexical->ids(), documents.chunks);
+    gone.insert(gone.end(), also_gone.begin(), also_gone.end());
+    lexical_.add(recent.lexical);
   }
+  lexical_.apply(gone, {});
+  if (vectors_) missing.vectors = restore_vectors(std::move(vectors), recent.vectors, documents.embedded);
   publish_locked(true);
   return missing;
+}
+
+std::vector<storage::ChunkRange> StoreIndex::restore_vectors(std::optional<index::VectorIndex> vectors,
+                                                             const index::SavedVectors& recent,
+                                                             std::span<const storage::ChunkRange> embedded) {
+  if (vectors) vectors_ = std::make_shared<index::VectorIndex>(std::move(*vectors));
+  const auto missing = lacking(vectors_->base_ids(), embedded);
+  RangeCursor cursor(missing);
+  std::vector<index::VectorIndex::Addition> added;
+  for (std::size_t i = 0; i < recent.ids.size(); ++i) {
+    if (!cursor.contains(recent.ids[i])) continue;
+    added.push_back({recent.ids[i], recent.vector(i, vectors_->dimensions())});
+  }
+  vectors_->apply(outside(vectors_->base_ids(), embedded), added);
+  return lacking(recent.ids, missing);
 }
 
 void StoreIndex::fill(std::span<const index::LexicalIndex::Addition> lexical,
@@ -270,7 +295,38 @@ void StoreIndex::fill(std::span<const index::LexicalIndex::Addition> lexical,
   lexical_.add(segment);
   if (!vectors.empty()) vectors_->apply({}, vectors);
   changes_ += std::max(lexical.size(), vectors.size());
+  unsaved_ += std::max(lexical.size(), vectors.size());
   publish_locked(false);
+}
+
+bool StoreIndex::recent_due_locked() const {
+  if (options_.save_changes > 0) return unsaved_ >= options_.save_changes;
+  if (unsaved_ <= kUnsavedLeast) return false;
+  return unsaved_ > lexical_.view()->report().recent / kUnsavedShare;
+}
+
+bool StoreIndex::worth_saving() {
+  const std::lock_guard lock(writer_);
+  const std::size_t least = options_.save_changes > 0 ? 1 : kUnsavedAtStop;
+  return std::max(unsaved_, document_changes_) >= least;
+}
+
+RecentChunks StoreIndex::recent() {
+  RecentChunks recent;
+  std::shared_ptr<const index::LexicalView> lexical;
+  {
+    const std::lock_guard lock(writer_);
+    lexical = lexical_.view();
+    recent.vectors = vectors_ ? vectors_->view() : nullptr;
+    recent.embedding_model = embedding_model_;
+    recent.dimensions = vectors_ ? vectors_->dimensions() : 0;
+    unsaved_ = 0;
+    publish_locked(false);
+  }
+  recent.lexical = index::LexicalIndex::recent(*lexical);
+  const bool has_vectors = recent.vectors && recent.vectors->report().recent > 0;
+  if (!recent.lexical && has_vectors) recent.lexical = index::LexicalIndex::segment({}, lexical_options());
+  return recent;
 }
 
 bool StoreIndex::changed_since_merge() {

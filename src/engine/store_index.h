@@ -40,6 +40,7 @@ struct StoreIndexOptions {
   index::LexicalOptions lexical{};
   index::VectorIndexOptions vectors{};
   std::size_t merge_changes = 0;  // For tests: a merge is due after so many changed chunks; 0: when the indexes say so.
+  std::size_t save_changes = 0;   // For tests: recent chunks are to be saved after so many more; 0: when it pays.
 };
 
 class StoreView {
@@ -88,6 +89,20 @@ struct MergedBases {
   std::size_t dimensions = 0;
 };
 
+// What no merge has taken in yet, to be saved.
+struct RecentChunks {
+  std::shared_ptr<const index::LexicalSegment> lexical;  // Null: none.
+  std::shared_ptr<const index::VectorView> vectors;      // Those outside its base; null without a model.
+  std::string embedding_model;
+  std::size_t dimensions = 0;
+};
+
+// The same as it was saved. It may have what a base has, and what has gone since.
+struct SavedRecent {
+  std::shared_ptr<const index::LexicalSegment> lexical;  // Null: none.
+  index::SavedVectors vectors;
+};
+
 // The documents of a store at a start, ready to be restored. Making it takes some microseconds a document.
 struct StartingDocuments {
   StartingDocuments() = default;
@@ -130,16 +145,21 @@ class StoreIndex {
   // Start: the documents that there are, with what is left of former indexes of the store. What these have too much is
   // removed; what they lack is returned, and added by fill().
   MissingChunks restore(StartingDocuments documents, std::optional<index::LexicalIndex> lexical,
-                        std::optional<index::VectorIndex> vectors);
+                        std::optional<index::VectorIndex> vectors, const SavedRecent& recent = {});
   void fill(std::span<const index::LexicalIndex::Addition> lexical,
             std::span<const index::VectorIndex::Addition> vectors);
 
-  // Also when nothing but a snapshot of the documents is due.
+  // Also when nothing but a snapshot of the documents or of recent chunks is due.
   bool merge_due() const { return merge_due_; }
   // Since the last merge began.
   bool changed_since_merge();
   // Long. Precondition: no other thread is in here.
   MergedBases merge();
+
+  // What the next start would have to read from rows is worth saving before a stop.
+  bool worth_saving();
+  // Some microseconds a chunk.
+  RecentChunks recent();
 
  private:
   struct Change {
@@ -155,6 +175,10 @@ class StoreIndex {
   bool forced_locked() const { return options_.merge_changes > 0 && changes_ >= options_.merge_changes; }
   // So many documents changed since the last merge that the next start had better not read them one by one.
   bool documents_due_locked() const;
+  bool recent_due_locked() const;
+  std::vector<storage::ChunkRange> restore_vectors(std::optional<index::VectorIndex> vectors,
+                                                   const index::SavedVectors& recent,
+                                                   std::span<const storage::ChunkRange> embedded);
 
   const std::string id_;
   const std::string tenant_;
@@ -168,6 +192,7 @@ class StoreIndex {
   DocumentTableWriter documents_;
   std::size_t changes_ = 0;           // Chunks, since the last merge began.
   std::size_t document_changes_ = 0;  // Likewise.
+  std::size_t unsaved_ = 0;           // Chunks added since recent() was last called.
 
   mutable std::mutex view_mutex_;
   std::shared_ptr<const StoreView> view_;  // Guarded by view_mutex_.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/chunk_text.h"
+#include "index/lexical_segment.h"
 #include "index/snapshot.h"
 
 namespace ragtime::engine {
@@ -109,6 +110,24 @@ Result<void> StoreSnapshot::save(const MergedBases& bases) const {
                     [&](index::SnapshotWriter& writer) { index::VectorIndex::save_base(writer, bases.vectors.get()); });
 }
 
+std::string StoreSnapshot::recent_origin(std::string_view model, std::size_t dimensions) const {
+  return vector_origin(model, dimensions) + "\nanalysis=" + analysis_fingerprint();
+}
+
+Result<void> StoreSnapshot::save_recent(const RecentChunks& recent) const {
+  if (!recent.lexical) {
+    std::error_code code;
+    std::filesystem::remove(recent_file(), code);
+    return {};
+  }
+  RAGTIME_TRY_DONE(create_directory());
+  return write_file(recent_file(), recent_origin(recent.embedding_model, recent.dimensions),
+                    [&](index::SnapshotWriter& writer) {
+                      index::LexicalIndex::save_base(writer, *recent.lexical);
+                      if (recent.vectors) index::VectorIndex::save_recent(writer, *recent.vectors);
+                    });
+}
+
 Result<void> StoreSnapshot::save_documents(const DocumentTable& documents, std::int64_t change) const {
   RAGTIME_TRY_DONE(create_directory());
   return write_file(document_file(), document_origin(), [&](index::SnapshotWriter& writer) {
@@ -143,6 +162,21 @@ std::optional<index::VectorIndex> StoreSnapshot::load_vectors(const std::string&
   const auto file = vector_file();
   return believed(read_index<index::VectorIndex>(file, vector_origin(model, dimensions), newest_chunk_id, load), file,
                   report);
+}
+
+std::optional<SavedRecent> StoreSnapshot::load_recent(const std::string& model, std::size_t dimensions,
+                                                      const index::LexicalOptions& options,
+                                                      std::int64_t newest_chunk_id, const Report& report) const {
+  const auto load = [&](const index::SnapshotReader& reader) -> Result<SavedRecent> {
+    SavedRecent recent;
+    RAGTIME_TRY(recent.lexical, index::LexicalIndex::load_segment(reader, options));
+    RAGTIME_TRY_DONE(check_ids(recent.lexical->ids(), newest_chunk_id));
+    if (dimensions == 0) return recent;
+    RAGTIME_TRY(recent.vectors, index::VectorIndex::load_recent(reader, dimensions));
+    RAGTIME_TRY_DONE(check_ids(recent.vectors.ids, newest_chunk_id));
+    return recent;
+  };
+  return believed(read_file(recent_file(), recent_origin(model, dimensions), load), recent_file(), report);
 }
 
 void StoreSnapshot::remove() const {

@@ -1,8 +1,8 @@
 // StoreSnapshot: the bases of a store's indexes and its documents on disk, so that a start need not read what they hold.
 //
-// `lexical.snapshot`, `vectors.snapshot` and `documents.snapshot` in a directory of the store's, mode 0700. Each says in
-// its column "origin" what it was made from: the store, and the analysis of the terms or the model of the vectors. One
-// that is damaged, of anything else, or newer than the database, is reported, deleted and never used: the rows have
+// `lexical.snapshot`, `vectors.snapshot`, `documents.snapshot` and, of chunks that no merge has taken in yet,
+// `recent.snapshot` in a directory of the store's, mode 0700. Each says in its column "origin" what it was made from:
+// the store, the analysis of the terms, the model of the vectors. One that is damaged, of anything else, or newer than the database, is reported, deleted and never used: the rows have
 // everything.
 // Thread safety: one thread at a time.
 #pragma once
@@ -33,6 +33,9 @@ class StoreSnapshot {
   // Writes what is there. Errors: unavailable (disk), naming the file.
   Result<void> save(const MergedBases& bases) const;
 
+  // Replaces what was saved of recent chunks, also by nothing. Errors: as save().
+  Result<void> save_recent(const RecentChunks& recent) const;
+
   // `change`: the last change of documents in the database that they show. Errors: as save().
   Result<void> save_documents(const DocumentTable& documents, std::int64_t change) const;
 
@@ -42,6 +45,11 @@ class StoreSnapshot {
   std::optional<index::VectorIndex> load_vectors(const std::string& model, std::size_t dimensions,
                                                  const index::VectorIndexOptions& options, std::int64_t newest_chunk_id,
                                                  const Report& report) const;
+
+  // `model` is empty and `dimensions` 0 without vectors.
+  std::optional<SavedRecent> load_recent(const std::string& model, std::size_t dimensions,
+                                         const index::LexicalOptions& options, std::int64_t newest_chunk_id,
+                                         const Report& report) const;
 
   // The database's changes since are the caller's to bring in, and when it does not have them, to discard this.
   std::optional<SavedDocuments> load_documents(const Report& report) const;
@@ -54,6 +62,8 @@ class StoreSnapshot {
   Result<void> create_directory() const;
   std::filesystem::path lexical_file() const { return directory_ / "lexical.snapshot"; }
   std::filesystem::path vector_file() const { return directory_ / "vectors.snapshot"; }
+  std::filesystem::path recent_file() const { return directory_ / "recent.snapshot"; }
+  std::string recent_origin(std::string_view model, std::size_t dimensions) const;
   std::filesystem::path document_file() const { return directory_ / "documents.snapshot"; }
   std::string lexical_origin() const;
   std::string document_origin() const { return "store=" + store_id_; }

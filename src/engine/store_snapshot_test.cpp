@@ -58,10 +58,10 @@ class Rows {
 
   std::unique_ptr<StoreIndex> index(std::optional<index::LexicalIndex> lexical = {},
                                     std::optional<index::VectorIndex> vectors = {},
-                                    StoreIndexOptions options = {}) const {
+                                    StoreIndexOptions options = {}, const SavedRecent& recent = {}) const {
     auto store = std::make_unique<StoreIndex>("vs_1", "acme", options);
     store->set_embedding("m", kDimensions);
-    const auto missing = store->restore(StartingDocuments(documents()), std::move(lexical), std::move(vectors));
+    const auto missing = store->restore(StartingDocuments(documents()), std::move(lexical), std::move(vectors), recent);
     fill(*store, missing);
     return store;
   }
@@ -107,6 +107,7 @@ class StoreSnapshotTest : public ::testing::Test {
     const auto merged = rows_.index({}, {}, options)->merge();
     ASSERT_TRUE(merged.lexical && merged.vectors);
     ASSERT_TRUE(snapshot_.save(merged).has_value());
+    ASSERT_TRUE(snapshot_.save_recent(rows_.index()->recent()).has_value());
     ASSERT_TRUE(snapshot_.save_documents(rows_.index()->view()->documents(), kChange).has_value());
   }
 
@@ -117,10 +118,12 @@ class StoreSnapshotTest : public ::testing::Test {
     };
     auto lexical = snapshot_.load_lexical({}, newest_, report);
     auto vectors = snapshot_.load_vectors("m", kDimensions, {}, newest_, report);
+    auto recent = snapshot_.load_recent("m", kDimensions, {}, newest_, report);
     found_documents_ = snapshot_.load_documents(report);
+    found_recent_ = recent.has_value();
     found_lexical_ = lexical.has_value();
     found_vectors_ = vectors.has_value();
-    return rows_.index(std::move(lexical), std::move(vectors));
+    return rows_.index(std::move(lexical), std::move(vectors), {}, recent ? std::move(*recent) : SavedRecent());
   }
 
   void expect_same(const StoreIndex& actual, const StoreIndex& wanted) {
@@ -164,6 +167,7 @@ class StoreSnapshotTest : public ::testing::Test {
   std::int64_t newest_ = kNewest;
   std::vector<std::string> reported_;
   std::optional<SavedDocuments> found_documents_;
+  bool found_recent_ = false;
   bool found_lexical_ = false;
   bool found_vectors_ = false;
 };
@@ -178,6 +182,42 @@ TEST_F(StoreSnapshotTest, HoldsWhatWasSaved) {
   ASSERT_TRUE(found_documents_);
   expect_same_documents();
   expect_same(*store, *rows_.index());
+}
+
+TEST_F(StoreSnapshotTest, RecentChunksNeedNoRows) {
+  const auto whole = rows_.index();
+  ASSERT_TRUE(snapshot_.save_recent(whole->recent()).has_value());
+  const auto report = [](const auto&, const Error&) { FAIL(); };
+  const auto recent = snapshot_.load_recent("m", kDimensions, {}, kNewest, report);
+  ASSERT_TRUE(recent.has_value());
+  StoreIndex store("vs_1", "acme");
+  store.set_embedding("m", kDimensions);
+  const auto missing = store.restore(StartingDocuments(rows_.documents()), {}, {}, *recent);
+  EXPECT_TRUE(missing.lexical.empty());
+  EXPECT_TRUE(missing.vectors.empty());
+  expect_same(store, *whole);
+  EXPECT_FALSE(store.worth_saving());
+}
+
+// As after a merge whose snapshot is there and a crash before recent chunks were saved anew: the bases have what they
+// have, and documents have come and gone.
+TEST_F(StoreSnapshotTest, RecentChunksMayBeOutOfDate) {
+  save();
+  ASSERT_TRUE(snapshot_.save_recent(rows_.index()->recent()).has_value());
+  for (int i = 0; i < 40; i += 3) rows_.remove("file-" + std::to_string(i));
+  for (int i = 40; i < 55; ++i) rows_.put("file-" + std::to_string(i), 2);
+  for (const char* absent : {"", "lexical.snapshot", "vectors.snapshot"}) {
+    if (*absent != 0) std::filesystem::remove(folder_ / absent);
+    const auto store = load();
+    EXPECT_TRUE(found_recent_);
+    expect_same(*store, *rows_.index());
+    StoreIndexOptions options;
+    options.merge_changes = 1;
+    auto recent = snapshot_.load_recent("m", kDimensions, {}, kNewest, [](const auto&, const Error&) { FAIL(); });
+    const auto merged = rows_.index({}, {}, options, *recent);
+    (void)merged->merge();
+    expect_same(*merged, *rows_.index());
+  }
 }
 
 TEST_F(StoreSnapshotTest, IsBroughtUpToDateWithTheRows) {
@@ -205,8 +245,9 @@ TEST_F(StoreSnapshotTest, AnotherStoresIsNotUsed) {
   const auto report = [&](const std::filesystem::path&, const Error&) { ++reports; };
   EXPECT_FALSE(other.load_lexical({}, kNewest, report).has_value());
   EXPECT_FALSE(other.load_vectors("m", kDimensions, {}, kNewest, report).has_value());
+  EXPECT_FALSE(other.load_recent("m", kDimensions, {}, kNewest, report).has_value());
   EXPECT_FALSE(other.load_documents(report).has_value());
-  EXPECT_EQ(reports, 3);
+  EXPECT_EQ(reports, 4);
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
@@ -236,7 +277,7 @@ TEST_F(StoreSnapshotTest, NewerThanTheDatabaseIsNotUsed) {
   save();
   newest_ = static_cast<std::int64_t>(rows_.size()) - 1;
   const auto store = load();
-  EXPECT_THAT(reported_, ::testing::UnorderedElementsAre("lexical.snapshot", "vectors.snapshot"));
+  EXPECT_THAT(reported_, ::testing::UnorderedElementsAre("lexical.snapshot", "vectors.snapshot", "recent.snapshot"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "lexical.snapshot"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "vectors.snapshot"));
   expect_same(*store, *rows_.index());
@@ -260,7 +301,7 @@ void write_bytes(const std::filesystem::path& file, const std::vector<char>& byt
 TEST_F(StoreSnapshotTest, TruncationIsNoticed) {
   save();
   const auto wanted = rows_.index();
-  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "documents.snapshot"}) {
+  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "recent.snapshot", "documents.snapshot"}) {
     const auto whole = bytes_of(folder_ / name);
     for (const std::size_t size : {std::size_t{0}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
       write_bytes(folder_ / name, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
@@ -288,10 +329,10 @@ TEST_F(StoreSnapshotTest, TwoThousandBitFlipsNeverChangeAResult) {
   save();
   const auto wanted = rows_.index();
   std::size_t noticed = 0;
-  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "documents.snapshot"}) {
+  for (const char* name : {"lexical.snapshot", "vectors.snapshot", "recent.snapshot", "documents.snapshot"}) {
     const auto whole = bytes_of(folder_ / name);
     const auto used = places_of_data(whole);
-    for (int i = 0; i < 700; ++i) {
+    for (int i = 0; i < 500; ++i) {
       auto damaged = whole;
       const std::size_t anywhere = random() % damaged.size();
       damaged[i % 4 == 0 ? anywhere : used[random() % used.size()]] ^= static_cast<char>(1 << random() % 8);

@@ -174,9 +174,15 @@ std::shared_ptr<const LexicalSegment> LexicalIndex::segment(std::span<const Addi
 }
 
 void LexicalIndex::add(std::shared_ptr<const LexicalSegment> added) {
-  if (added->size() == 0) return;
-  for (const ChunkId id : added->ids()) RAGTIME_CHECK(!state_->find(id));
-  state_->parts.push_back({state_->with_options(std::move(added)), nullptr});
+  std::shared_ptr<LexicalRemovals> known;
+  for (Ordinal chunk = 0; chunk < added->size(); ++chunk) {
+    if (!state_->find(added->ids()[chunk])) continue;
+    if (known == nullptr) known = std::make_shared<LexicalRemovals>();
+    known->remove(*added, chunk);
+  }
+  LexicalPart part{state_->with_options(std::move(added)), std::move(known)};
+  if (part.living() == 0) return;
+  state_->parts.push_back(std::move(part));
   if (state_->parts.size() > kPartsMax) state_->join_recent();
   state_->publish();
 }
@@ -231,6 +237,18 @@ Result<LexicalIndex> LexicalIndex::load(const SnapshotReader& reader, LexicalOpt
   index.state_->set_base(std::move(segment), all);
   index.state_->publish();
   return index;
+}
+
+std::shared_ptr<const LexicalSegment> LexicalIndex::recent(const LexicalView& view) {
+  const auto& parts_view = dynamic_cast<const PartsView&>(view);
+  const auto recent = std::span(parts_view.parts()).subspan(parts_view.has_base() ? 1 : 0);
+  if (recent.empty()) return nullptr;
+  return merge_parts(recent, parts_view.options(), 0, false);
+}
+
+Result<std::shared_ptr<const LexicalSegment>> LexicalIndex::load_segment(const SnapshotReader& reader,
+                                                                         const LexicalOptions& options) {
+  return LexicalSegment::load(reader, options);
 }
 
 std::span<const ChunkId> LexicalIndex::base_ids() const {

@@ -85,8 +85,9 @@ class LexicalIndex {
   // Precondition: added ids are not in the index after the removals.
   void apply(std::span<const ChunkId> removed, std::span<const Addition> added);
 
-  // For a start, in two steps: chunks made ready, on any thread and several at a time, and taken in as they are.
-  // Preconditions: as apply(); and no merge() has been of a view without them, as their change has no number.
+  // For a start, in two steps: chunks made ready, on any thread and several at a time, and taken in as they are, but
+  // for those that are in the index already. Precondition: no merge() has been of a view without them, as their change
+  // has no number.
   static std::shared_ptr<const LexicalSegment> segment(std::span<const Addition> added, const LexicalOptions& options);
   void add(std::shared_ptr<const LexicalSegment> added);
 
@@ -107,6 +108,12 @@ class LexicalIndex {
   static void save_base(SnapshotWriter& writer, const LexicalSegment& base);
   static Result<LexicalIndex> load(const SnapshotReader& reader, LexicalOptions options);
   std::span<const ChunkId> base_ids() const;
+
+  // What a view shows outside its base, to be saved by save_base(); null when that is nothing. From any thread.
+  static std::shared_ptr<const LexicalSegment> recent(const LexicalView& view);
+  // For add(). Errors: corrupt.
+  static Result<std::shared_ptr<const LexicalSegment>> load_segment(const SnapshotReader& reader,
+                                                                    const LexicalOptions& options);
 
  private:
   struct State;

@@ -30,6 +30,11 @@ constexpr std::size_t kRemovedLeast = 256;
 constexpr std::size_t kShareOfBase = 10;  // One tenth of it.
 
 constexpr std::string_view kColumnPrefix = "vector.";
+constexpr std::string_view kRecentIds = "recent.ids";
+
+std::string rows_name(std::size_t number) {
+  return "recent.rows." + std::to_string(number);
+}
 
 }  // namespace
 
@@ -207,6 +212,42 @@ Result<VectorIndex> VectorIndex::load(const SnapshotReader& reader, std::size_t 
 std::span<const ChunkId> VectorIndex::base_ids() const {
   const auto& base = state_->parts.base;
   return base ? base->ids() : std::span<const ChunkId>();
+}
+
+void VectorIndex::save_recent(SnapshotWriter& writer, const VectorView& view) {
+  const RecentVectors& recent = dynamic_cast<const VectorPartsView&>(view).parts().recent;
+  std::vector<std::pair<ChunkId, std::size_t>> living;
+  for (std::size_t row = 0; row < recent.rows(); ++row) {
+    if (!recent.is_removed(row)) living.emplace_back(recent.id_of(row), row);
+  }
+  std::sort(living.begin(), living.end());
+  std::vector<ChunkId> ids;
+  for (const auto& [id, row] : living) ids.push_back(id);
+  writer.column(std::string(kRecentIds), std::span<const ChunkId>(ids));
+  std::vector<float> values;
+  for (std::size_t i = 0; i < living.size(); ++i) {
+    const auto vector = recent.vector(living[i].second);
+    values.insert(values.end(), vector.begin(), vector.end());
+    if (i + 1 < living.size() && (i + 1) % SavedVectors::kRows != 0) continue;
+    writer.column(rows_name(i / SavedVectors::kRows), std::span<const float>(values));
+    values.clear();
+  }
+}
+
+Result<SavedVectors> VectorIndex::load_recent(const SnapshotReader& reader, std::size_t dimensions) {
+  RAGTIME_TRY(const auto ids, reader.column<ChunkId>(std::string(kRecentIds)));
+  const auto is_wrong = [](ChunkId before, ChunkId id) { return before >= id; };
+  if (std::adjacent_find(ids.begin(), ids.end(), is_wrong) != ids.end()) {
+    return make_error(ErrorCode::corrupt, "The recent vectors' ids are out of order.");
+  }
+  SavedVectors saved;
+  saved.ids.assign(ids.begin(), ids.end());
+  for (std::size_t first = 0; first < ids.size(); first += SavedVectors::kRows) {
+    const std::size_t count = std::min(SavedVectors::kRows, ids.size() - first);
+    RAGTIME_TRY(auto rows, reader.keep<float>(rows_name(first / SavedVectors::kRows), count * dimensions));
+    saved.rows.push_back(std::move(rows));
+  }
+  return saved;
 }
 
 std::size_t VectorIndex::dimensions() const {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "index/aligned_column.h"
 #include "index/hit.h"
 #include "index/selection.h"
 
@@ -78,6 +79,17 @@ class VectorView {
   virtual VectorIndexReport report() const = 0;
 };
 
+// Vectors as a snapshot has them.
+struct SavedVectors {
+  std::vector<ChunkId> ids;                // Ascending.
+  std::vector<AlignedColumn<float>> rows;  // Of kRows ids each, the last of the rest.
+  static constexpr std::size_t kRows = 4'096;
+
+  std::span<const float> vector(std::size_t i, std::size_t dimensions) const {
+    return rows[i / kRows].span().subspan(i % kRows * dimensions, dimensions);
+  }
+};
+
 class VectorIndex {
  public:
   struct Addition {
@@ -112,6 +124,11 @@ class VectorIndex {
   // Errors: corrupt (checksum, bounds), unsupported (version, another machine's layout), conflict (other dimensions).
   static Result<VectorIndex> load(const SnapshotReader& reader, std::size_t dimensions, VectorIndexOptions options);
   std::span<const ChunkId> base_ids() const;
+
+  // What a view shows outside its base. From any thread.
+  static void save_recent(SnapshotWriter& writer, const VectorView& view);
+  // For apply(). Errors: corrupt.
+  static Result<SavedVectors> load_recent(const SnapshotReader& reader, std::size_t dimensions);
 
   std::size_t dimensions() const;
 
