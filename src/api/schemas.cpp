@@ -170,7 +170,8 @@ constexpr std::string_view kResponseSchemas = R"json({
     "null"], "description": "Null without an embedding model.", "properties": {"kind": {"type": "string"},
     "reason": {"type": "string"}, "vectors": {"type": "integer"}, "recent": {"type": "integer", "description":
     "Of them outside the base."}, "removed": {"type": "integer", "description": "Still taking space."}, "bytes":
-    {"type": "integer"}, "recall": {"type": ["number", "null"], "description":
+    {"type": "integer", "description": "In memory."}, "file_bytes": {"type": "integer", "description":
+    "Read from a file where a search needs them."}, "recall": {"type": ["number", "null"], "description":
     "Of the first ten, estimated; null for exact kinds."}}}, "lexical": {"type": "object", "properties":
     {"chunks": {"type": "integer"}, "recent": {"type": "integer"}, "removed": {"type": "integer"}, "terms":
     {"type": "integer"}, "bytes": {"type": "integer"}}}}, "required": ["documents", "chunks", "vector", "lexical"]},

@@ -360,6 +360,7 @@ TEST_F(ServiceTest, StoreSaysHowItIsIndexed) {
   EXPECT_GT(index.at("lexical").at("bytes").to_number<int>(), 0);
   if (index.at("vector").is_object()) {
     EXPECT_EQ(index.at("vector").at("kind"), "flat");
+    EXPECT_EQ(index.at("vector").at("file_bytes"), 0);
   }
 }
 

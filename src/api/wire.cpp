@@ -158,6 +158,7 @@ json::object vector_index_object(const index::VectorIndexReport& report) {
           {"recent", report.recent},
           {"removed", report.removed},
           {"bytes", report.bytes},
+          {"file_bytes", report.file_bytes},
           {"recall", report.recall ? json::value(*report.recall) : json::value(nullptr)}};
 }
 

@@ -181,6 +181,33 @@ TEST_F(EngineSnapshotTest, RestartGivesTheSameResultsWithSnapshotsAndWithout) {
   EXPECT_EQ(engine_->index_report("vs_1").lexical.terms, 0u);
 }
 
+// What is merged first is only scanned; the graph follows without another change.
+TEST_F(EngineSnapshotTest, AGraphFollowsTheScanThatIsThereSooner) {
+  config_.index.vectors.scan_seconds_max = 1e-12;
+  open();
+  for (int i = 0; i < 40; ++i) put(i);
+  engine_->settle();
+  EXPECT_EQ(engine_->index_report("vs_1").vectors->kind, index::VectorKind::hnsw);
+  const auto before = results();
+  open();
+  EXPECT_EQ(engine_->index_report("vs_1").vectors->kind, index::VectorKind::hnsw);
+  EXPECT_EQ(results(), before);
+}
+
+TEST_F(EngineSnapshotTest, ProductCodesKeepTheOthersInFiles) {
+  config_.index.vectors.kind = index::VectorKind::ivf_pq;
+  open();
+  for (int i = 0; i < 40; ++i) put(i);
+  engine_->settle();
+  const auto built = *engine_->index_report("vs_1").vectors;
+  EXPECT_EQ(built.kind, index::VectorKind::ivf_pq);
+  EXPECT_GT(built.file_bytes, 0u);
+  const auto before = results();
+  open();
+  EXPECT_GT(engine_->index_report("vs_1").vectors->file_bytes, 0u);
+  EXPECT_EQ(results(), before);
+}
+
 TEST_F(EngineSnapshotTest, DocumentsComeFromTheSnapshotAndWhatChangedSince) {
   for (int i = 0; i < 40; ++i) put(i);
   mark(4, "red");

@@ -25,6 +25,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineConfig config, storage::Datab
                                              const std::function<Result<EngineModels>()>& open_models,
                                              async::ThreadPool& compute, async::ThreadPool& blocking,
                                              telemetry::Metrics* metrics, telemetry::Logger* log) {
+  config.index.vectors.files = config.index.directory;
   auto engine = std::make_unique<HybridEngine>(std::move(config), database, compute, blocking, metrics, log);
   std::atomic<bool> given_up = false;
   auto models = std::async(std::launch::async, [&]() -> Result<void> {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,11 @@ async::ThreadPoolConfig one_thread() {
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::optional<index::VectorKind> vector_kind(const StoreIndex& store) {
+  const IndexReport report = store.view()->report();
+  return report.vectors ? std::optional(report.vectors->kind) : std::nullopt;
 }
 
 }  // namespace
@@ -62,8 +68,13 @@ void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
 void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
   const auto is_wanted = [&] { return !stopping_ && !is_forgotten(store->id()) && store->merge_due(); };
   try {
-    // Again for what changed meanwhile, but never for an index that wants to be merged without a change.
-    for (bool changed = true; changed && is_wanted(); changed = store->changed_since_merge()) merge(*store);
+    // Again for what changed meanwhile, and after a kind that was a first step, but never for an index that wants to be
+    // merged without either.
+    for (bool again = true; again && is_wanted();) {
+      const auto former = vector_kind(*store);
+      merge(*store);
+      again = store->changed_since_merge() || vector_kind(*store) != former;
+    }
   } catch (const std::exception& failure) {  // Out of memory: the index stays as it is.
     if (log_ != nullptr) log_->error("index_merge_failed", {{"store", store->id()}, {"error", failure.what()}});
   }

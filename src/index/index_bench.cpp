@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <numeric>
@@ -92,6 +93,7 @@ void Bench::build() {
   const double start = processor_seconds();
   add(values, ids);
   merge();
+  if (index_.merge_due()) merge();  // What "auto" took first was a step.
   const double seconds = processor_seconds() - start;
   values = std::vector<float>();  // An empty list would keep the memory.
   report(seconds);
@@ -100,9 +102,9 @@ void Bench::build() {
 void Bench::report(double seconds) const {
   ::malloc_trim(0);
   const auto report = index_.view()->report();
-  std::printf(R"({"seconds":%.3f,"vectors":%zu,"bytes":%zu,"resident":%zu,"kind":"%s","recall":%.4f})"
+  std::printf(R"({"seconds":%.3f,"vectors":%zu,"bytes":%zu,"file_bytes":%zu,"resident":%zu,"kind":"%s","recall":%.4f})"
               "\n",
-              seconds, report.vectors, report.bytes, resident_bytes() - resident_before_,
+              seconds, report.vectors, report.bytes, report.file_bytes, resident_bytes() - resident_before_,
               std::string(vector_kind_name(report.kind)).c_str(), report.recall.value_or(1));
 }
 
@@ -212,7 +214,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", kind.error().message.c_str());
     return 2;
   }
-  Bench bench(argv[1], std::strtoul(argv[2], nullptr, 10), {.kind = *kind});
+  const auto files = std::filesystem::absolute(argv[1]).parent_path();
+  Bench bench(argv[1], std::strtoul(argv[2], nullptr, 10), {.kind = *kind, .files = files});
   bench.build();
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/check.h"
+#include "index/column_file.h"
 #include "index/product_kernels.h"
 #include "index/vector_kernels.h"
 
@@ -14,13 +16,15 @@ namespace {
 
 constexpr std::size_t kScanned = 256;
 constexpr std::size_t kPrefetched = 4;
+// Of the queue, after so many vectors as are scanned at once: enough that the worst of the best k becomes known.
+constexpr std::size_t kRefinedAtOnce = 4;
 // So many vectors are scanned in any case: it costs little, and in small segments what was calibrated says less.
 constexpr std::size_t kScannedLeast = 2048;
 constexpr std::size_t kEffortLeast = 4;
 constexpr std::size_t kEffortMost = std::size_t{1} << 24;
 // Standard deviations of the short codes' error within which the 8-bit code is looked at.
 constexpr float kBitDeviations = 3.0f;
-constexpr float kProductDeviations = 3.5f;
+constexpr float kProductDeviations = 2.5f;
 // Looking at a vector of a small selection costs as much as scanning so many.
 constexpr std::size_t kListedBelow = 25;
 constexpr std::size_t kListedAlways = 1000;
@@ -49,6 +53,13 @@ float spread_steps(std::size_t effort, std::size_t size, const OrdinalFilter* fi
   return steps / (1 + kStepsOfHalving * std::max(halvings, 0.0f));
 }
 
+// Puts into a heap.
+template <class Chance>
+void enqueue(const Chance& chance, std::vector<Chance>& queue) {
+  queue.push_back(chance);
+  std::push_heap(queue.begin(), queue.end());
+}
+
 struct ListChance {
   float reach = 0;
   float product = 0;  // Of centroid and query.
@@ -59,6 +70,14 @@ struct ListChance {
 };
 
 }  // namespace
+
+// A vector whose 8-bit code is yet to be looked at. In heaps, the best bound is in front.
+struct ListSegment::Chance {
+  float upper = 0;
+  float product = 0;  // Of its centroid and the query.
+  std::uint32_t slot = 0;
+  bool operator<(const Chance& other) const { return upper != other.upper ? upper < other.upper : slot > other.slot; }
+};
 
 struct ListSegment::Query {
   std::span<const float> vector;
@@ -87,16 +106,40 @@ void ListSegment::lay_out() {
   slots_ = AlignedColumn<std::uint32_t>(size());
 }
 
-void ListSegment::make_codes() {
+void ListSegment::make_codes(const std::filesystem::path& files) {
   static_assert(kCodeBlock % kBitBlock == 0);
   const std::size_t slots = columns_.ordinals.size();
   columns_.bits = AlignedColumn<std::uint64_t>(slots * bit_words());
   columns_.products = AlignedColumn<std::uint8_t>(slots * product_bytes());
-  columns_.high = AlignedColumn<std::uint8_t>(slots * frame_->half());
-  columns_.low = AlignedColumn<std::uint8_t>(slots * frame_->half());
   columns_.scan_scale = AlignedColumn<float>(slots);
   columns_.scan_error = AlignedColumn<float>(slots);
-  columns_.fine_scale = AlignedColumn<float>(slots);
+  if (scans_bits()) {
+    columns_.high = AlignedColumn<std::uint8_t>(slots * frame_->half());
+    columns_.low = AlignedColumn<std::uint8_t>(slots * frame_->half());
+    columns_.fine_scale = AlignedColumn<float>(slots);
+    return;
+  }
+  FileColumn<std::uint8_t> fine(size() * fine_stride(), files);
+  columns_.fine = std::move(fine.column);
+  fine_in_file_ = fine.is_in_file;
+}
+
+ListSegment::FineCode ListSegment::fine_code(std::size_t slot) const {
+  const std::size_t half = frame_->half();
+  if (scans_bits()) {
+    return {columns_.high.data() + slot * half, columns_.low.data() + slot * half, columns_.fine_scale[slot]};
+  }
+  const std::uint8_t* row = columns_.fine.data() + columns_.ordinals[slot] * fine_stride();
+  FineCode code{row, row + half};
+  std::memcpy(&code.scale, row + 2 * half, sizeof code.scale);
+  return code;
+}
+
+void ListSegment::prefetch_fine(std::size_t slot) const {
+  const std::size_t half = frame_->half();
+  if (!scans_bits()) return prefetch(columns_.fine.data() + columns_.ordinals[slot] * fine_stride(), fine_stride());
+  prefetch(columns_.high.data() + slot * half, half);
+  prefetch(columns_.low.data() + slot * half, half);
 }
 
 void ListSegment::place(std::size_t slot, std::size_t ordinal) {
@@ -137,6 +180,10 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
   return prepared;
 }
 
+void ListSegment::release_fine() const {
+  if (fine_in_file_) release_pages(std::as_bytes(columns_.fine.span()));
+}
+
 // Selections up to this size are looked at one by one.
 std::size_t ListSegment::listed_most() const {
   if (lists_.size() == 1) return std::max(size() / kListedBelow, kListedAlways);
@@ -166,20 +213,21 @@ void ListSegment::search(const SegmentQuery& query, TopK& best) const {
   thread_local std::vector<std::uint64_t> marks;
   const std::uint64_t* marked = filter.is_selective() && !filter.is_thin() && filter.mark(marks) ? marks.data() : nullptr;
   std::size_t scanned = 0;
+  std::vector<Chance> queue;
   for (; !chances.empty(); chances.pop_back()) {
     if (chances.front().reach < best.floor() && scanned >= kScannedLeast) break;
-    scan_list(prepared, chances.front().list, chances.front().product, filter, marked, best);
+    scan_list(prepared, chances.front().list, chances.front().product, filter, marked, queue, best);
     scanned += lists_.sizes[chances.front().list];
     std::pop_heap(chances.begin(), chances.end());
   }
+  refine(prepared, queue.size(), queue, best);
 }
 
 void ListSegment::scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter,
-                            const std::uint64_t* marked, TopK& best) const {
+                            const std::uint64_t* marked, std::vector<Chance>& queue, TopK& best) const {
   std::array<float, kScanned> upper;
   std::array<std::uint32_t, kScanned + 16> chances;
   const VectorKernels& kernels = best_vector_kernels();
-  const std::size_t half = frame_->half();
   const std::size_t end = lists_.begins[list] + lists_.sizes[list];
   for (std::size_t first = lists_.begins[list]; first < end; first += kScanned) {
     const std::size_t count = std::min(kScanned, end - first);
@@ -195,15 +243,38 @@ void ListSegment::scan_list(const Query& query, std::size_t list, float product,
       found = static_cast<std::size_t>(end_of_chances - chances.begin());
     }
     for (std::size_t i = 0; i < found; ++i) {
-      if (i + kPrefetched < found) {
-        prefetch(columns_.high.data() + (first + chances[i + kPrefetched]) * half, half);
-        prefetch(columns_.low.data() + (first + chances[i + kPrefetched]) * half, half);
-      }
+      if (scans_bits() && i + kPrefetched < found) prefetch_fine(first + chances[i + kPrefetched]);
       if (upper[chances[i]] < best.floor()) continue;
       const std::size_t slot = first + chances[i];
       const std::uint32_t ordinal = columns_.ordinals[slot];
-      if (marked != nullptr || filter.allows(ordinal)) best.offer({ids()[ordinal], score(query.code, product, slot)});
+      if (marked == nullptr && !filter.allows(ordinal)) continue;
+      if (scans_bits()) {
+        best.offer({ids()[ordinal], score(query.code, product, slot)});
+      } else {
+        enqueue({upper[chances[i]], product, static_cast<std::uint32_t>(slot)}, queue);
+      }
     }
+    if (!scans_bits()) refine(query, kRefinedAtOnce, queue, best);
+  }
+}
+
+void ListSegment::refine(const Query& query, std::size_t most, std::vector<Chance>& queue, TopK& best) const {
+  // Until there are k to compare with, all of them are needed.
+  for (std::size_t refined = 0; !queue.empty() && queue.front().upper >= best.floor();) {
+    if (refined >= most && best.worst() != nullptr) return;
+    std::array<Chance, kPrefetched> next;
+    std::size_t count = 0;
+    for (; count < next.size() && !queue.empty() && queue.front().upper >= best.floor(); ++count) {
+      next[count] = queue.front();
+      std::pop_heap(queue.begin(), queue.end());
+      queue.pop_back();
+      prefetch_fine(next[count].slot);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (next[i].upper < best.floor()) continue;
+      best.offer({ids()[columns_.ordinals[next[i].slot]], score(query.code, next[i].product, next[i].slot)});
+    }
+    refined += count;
   }
 }
 
@@ -264,28 +335,35 @@ std::pair<double, std::size_t> ListSegment::squared_errors(std::span<const float
 }
 
 float ListSegment::score(const QueryCode& code, float product, std::size_t slot) const {
-  const std::size_t half = frame_->half();
-  return fine_score(best_vector_kernels(), code, columns_.high.data() + slot * half, columns_.low.data() + slot * half,
-                    half, columns_.fine_scale[slot], product);
+  const FineCode fine = fine_code(slot);
+  return fine_score(best_vector_kernels(), code, fine.high, fine.low, frame_->half(), fine.scale, product);
 }
 
 void ListSegment::search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const {
-  const std::size_t half = frame_->half();
   std::vector<float> products(ordinals.size() > lists_.size() ? lists_.size() : 0);
   const auto dot_rows = best_vector_kernels().dot_rows;
   dot_rows(query.vector.data(), lists_.centroids.data(), products.size(), dimensions(), products.data());
+  std::vector<Chance> queue;
+  std::array<float, kCodeBlock> upper;
+  std::size_t bounded = columns_.ordinals.size();  // The block that `upper` is of.
   for (std::size_t i = 0; i < ordinals.size(); ++i) {
-    if (i + kPrefetched < ordinals.size()) {
-      const std::size_t next = slots_[ordinals[i + kPrefetched]];
-      prefetch(columns_.high.data() + next * half, half);
-      prefetch(columns_.low.data() + next * half, half);
-    }
+    if (scans_bits() && i + kPrefetched < ordinals.size()) prefetch_fine(slots_[ordinals[i + kPrefetched]]);
     const std::size_t slot = slots_[ordinals[i]];
     const std::size_t list = list_of(slot);
     float product = products.empty() ? 0 : products[list];
     if (products.empty()) dot_rows(query.vector.data(), centroid(list).data(), 1, dimensions(), &product);
-    best.offer({ids()[ordinals[i]], score(query.code, product, slot)});
+    if (scans_bits()) {
+      best.offer({ids()[ordinals[i]], score(query.code, product, slot)});
+      continue;
+    }
+    const std::size_t block = slot / kCodeBlock * kCodeBlock;
+    if (block != bounded) scan_codes(query, block, kCodeBlock, product, upper.data());
+    bounded = block;
+    if (upper[slot - block] < best.floor()) continue;
+    enqueue({upper[slot - block], product, static_cast<std::uint32_t>(slot)}, queue);
+    if (i % kScanned == kScanned - 1) refine(query, kRefinedAtOnce, queue, best);
   }
+  refine(query, queue.size(), queue, best);
 }
 
 void ListSegment::scores(std::span<const float> query, std::span<const std::uint32_t> ordinals,
@@ -302,8 +380,8 @@ void ListSegment::scores(std::span<const float> query, std::span<const std::uint
 
 void ListSegment::reconstruct(std::size_t ordinal, std::span<float> out) const {
   const std::size_t slot = slots_[ordinal];
-  const std::size_t half = frame_->half();
-  frame_->decode(columns_.high.data() + slot * half, columns_.low.data() + slot * half, columns_.fine_scale[slot], out);
+  const FineCode fine = fine_code(slot);
+  frame_->decode(fine.high, fine.low, fine.scale, out);
   const auto c = centroid(list_of(slot));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] += c[i];
 }
@@ -313,6 +391,7 @@ std::size_t ListSegment::bytes() const {
   const std::size_t of_list = dimensions() * sizeof(float) + 2 * sizeof(std::uint32_t) + 2 * sizeof(float);
   return id_bytes() + c.ordinals.bytes() + c.bits.bytes() + c.products.bytes() + c.high.bytes() + c.low.bytes() +
          c.scan_scale.bytes() + c.scan_error.bytes() + c.fine_scale.bytes() + slots_.bytes() + lists_.size() * of_list +
+         (fine_in_file_ ? 0 : c.fine.bytes()) +
          (quantizer_ == nullptr ? 0 : quantizer_->bytes());
 }
 

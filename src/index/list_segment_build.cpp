@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "base/check.h"
@@ -89,8 +90,9 @@ std::optional<ListSegment::Fit> ListSegment::Fit::take_over(VectorKind kind, std
 
 class ListSegment::Builder {
  public:
-  Builder(VectorKind kind, const VectorRows& rows, Fit fit)
+  Builder(VectorKind kind, const VectorRows& rows, Fit fit, const std::filesystem::path& files)
       : rows_(rows),
+        files_(files),
         segment_(new ListSegment(kind, {rows.ids().begin(), rows.ids().end()}, fit.frame, fit.quantizer)),
         table_(rows.dimensions(), fit.centroids),
         numbers_(rows.ids().size()) {
@@ -102,6 +104,7 @@ class ListSegment::Builder {
     assign();
     encode();
     if (!segment_->scans_bits()) measure_deviation(sample);
+    segment_->release_fine();
     return segment_;
   }
 
@@ -116,6 +119,7 @@ class ListSegment::Builder {
   void measure_deviation(std::span<const float> sample);
 
   const VectorRows& rows_;
+  const std::filesystem::path& files_;
   std::shared_ptr<ListSegment> segment_;
   CentroidTable table_;
   std::vector<std::uint32_t> numbers_;  // Lists by ordinal.
@@ -159,7 +163,7 @@ void ListSegment::Builder::assign() {
 
 void ListSegment::Builder::encode() {
   segment_->lay_out();
-  segment_->make_codes();
+  segment_->make_codes(files_);
   std::vector<std::uint32_t> next = segment_->lists_.begins;
   std::vector<float> residual(rows_.dimensions());
   for_rows([&](std::size_t first, std::span<const float> values) {
@@ -179,10 +183,15 @@ void ListSegment::Builder::encode_residual(std::span<const float> residual, std:
   Columns& columns = segment_->columns_;
   std::vector<float> rotated(frame.coordinates());
   frame.rotate(residual, rotated);
+  if (!segment_->scans_bits()) {
+    std::uint8_t* row = columns.fine.data() + columns.ordinals[slot] * segment_->fine_stride();
+    const float scale = frame.encode_rotated(rotated, row, row + frame.half()).fine_scale;
+    std::memcpy(row + 2 * frame.half(), &scale, sizeof scale);
+    return encode_products(residual, slot);
+  }
   const CodeTerms terms = frame.encode_rotated(rotated, columns.high.data() + slot * frame.half(),
                                                columns.low.data() + slot * frame.half());
   columns.fine_scale[slot] = terms.fine_scale;
-  if (!segment_->scans_bits()) return encode_products(residual, slot);
   columns.scan_scale[slot] = terms.bit_scale;
   columns.scan_error[slot] = terms.bit_error;
   encode_bits(rotated, slot);
@@ -245,7 +254,7 @@ std::shared_ptr<VectorSegment> ListSegment::build_kind(VectorKind kind, const Ve
   if (sample.empty()) sample.resize(dimensions);
   auto fit = Fit::take_over(kind, sample, dimensions, lists, options.previous);
   if (!fit) fit = Fit::train(kind, sample, dimensions, lists, options.seed);
-  return Builder(kind, rows, std::move(*fit)).build(sample);
+  return Builder(kind, rows, std::move(*fit), options.files).build(sample);
 }
 
 }  // namespace ragtime::index

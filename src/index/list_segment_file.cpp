@@ -40,16 +40,20 @@ void ListSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "ordinals", std::span<const std::uint32_t>(ordinals));
   writer.column(name + "bits", columns_.bits.span());
   writer.column(name + "products", columns_.products.span());
-  writer.column(name + "high", columns_.high.span());
-  writer.column(name + "low", columns_.low.span());
   writer.column(name + "scan_scale", columns_.scan_scale.span());
   writer.column(name + "scan_error", columns_.scan_error.span());
+  if (!scans_bits()) {
+    writer.column(name + "fine", columns_.fine.span());
+    return release_fine();
+  }
+  writer.column(name + "high", columns_.high.span());
+  writer.column(name + "low", columns_.low.span());
   writer.column(name + "fine_scale", columns_.fine_scale.span());
 }
 
 Result<void> ListSegment::load_lists(const SnapshotReader& reader, const std::string& name) {
   RAGTIME_TRY(const auto sizes, reader.column<std::uint32_t>(name + "sizes"));
-  RAGTIME_TRY(const auto high, reader.column<std::uint8_t>(name + "high"));
+  RAGTIME_TRY(const auto scales, reader.column<float>(name + "scan_scale"));
   std::uint64_t vectors = 0;
   std::uint64_t slots = 0;
   for (const std::uint32_t list : sizes) {
@@ -58,7 +62,7 @@ Result<void> ListSegment::load_lists(const SnapshotReader& reader, const std::st
   }
   // The codes are there for as many slots, so that columns of this size are no surprise to the memory.
   if (vectors != size() || sizes.empty() || slots > std::numeric_limits<std::uint32_t>::max() ||
-      slots * frame_->half() != high.size()) {
+      slots != scales.size()) {
     return corrupt("their sizes.");
   }
   lists_.sizes.assign(sizes.begin(), sizes.end());
@@ -87,10 +91,16 @@ Result<void> ListSegment::load_codes(const SnapshotReader& reader, const std::st
   const std::size_t slots = columns_.ordinals.size();
   RAGTIME_TRY(columns_.bits, reader.keep<std::uint64_t>(name + "bits", slots * bit_words()));
   RAGTIME_TRY(columns_.products, reader.keep<std::uint8_t>(name + "products", slots * product_bytes()));
-  RAGTIME_TRY(columns_.high, reader.keep<std::uint8_t>(name + "high", slots * frame_->half()));
-  RAGTIME_TRY(columns_.low, reader.keep<std::uint8_t>(name + "low", slots * frame_->half()));
   RAGTIME_TRY(columns_.scan_scale, reader.keep<float>(name + "scan_scale", slots));
   RAGTIME_TRY(columns_.scan_error, reader.keep<float>(name + "scan_error", slots));
+  if (!scans_bits()) {
+    RAGTIME_TRY(columns_.fine, reader.keep<std::uint8_t>(name + "fine", size() * fine_stride()));
+    fine_in_file_ = reader.is_file();
+    release_fine();
+    return {};
+  }
+  RAGTIME_TRY(columns_.high, reader.keep<std::uint8_t>(name + "high", slots * frame_->half()));
+  RAGTIME_TRY(columns_.low, reader.keep<std::uint8_t>(name + "low", slots * frame_->half()));
   RAGTIME_TRY(columns_.fine_scale, reader.keep<float>(name + "fine_scale", slots));
   return {};
 }

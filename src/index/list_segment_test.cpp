@@ -56,7 +56,7 @@ class ListSegmentTest : public testing::TestWithParam<VectorKind> {
   }
   std::shared_ptr<VectorSegment> build_from(std::span<const float> values, const VectorSegment* previous) const {
     const MemoryRows rows(kDimensions, ids_, values);
-    return vector_segment_factory(GetParam())->build(rows, {.seed = 3, .previous = previous});
+    return vector_segment_factory(GetParam())->build(rows, {.seed = 3, .previous = previous, .files = folder_ / "files"});
   }
 
   Result<std::shared_ptr<VectorSegment>> load(const KeptColumns& kept) const {
@@ -154,6 +154,7 @@ TEST_P(ListSegmentTest, SearchesAlikeAfterLoading) {
   EXPECT_EQ(loaded->profile().reason, "because");
   EXPECT_EQ(loaded->effort_for(0.5), 7U);
   EXPECT_EQ(loaded->bytes(), segment->bytes());
+  EXPECT_EQ(loaded->file_bytes(), segment->file_bytes());
   for (const std::size_t effort : {1, 64}) {
     for (std::size_t q = 0; q < queries_.size(); ++q) {
       const auto left = search(*segment, queries_[q], effort);
@@ -164,6 +165,27 @@ TEST_P(ListSegmentTest, SearchesAlikeAfterLoading) {
         EXPECT_EQ(left[i].score, right[i].score);
       }
     }
+  }
+}
+
+TEST_P(ListSegmentTest, ProductCodesAloneAreResidentWhereThereIsADirectory) {
+  const MemoryRows rows(kDimensions, ids_, vectors_.values);
+  const auto resident = vector_segment_factory(GetParam())->build(rows, {.seed = 3});
+  const auto segment = build();
+  EXPECT_EQ(resident->file_bytes(), 0U);
+  if (GetParam() == VectorKind::ivf) {
+    EXPECT_EQ(segment->bytes(), resident->bytes());
+    return;
+  }
+  // 128 padded dimensions: the 8-bit code and a scale.
+  EXPECT_EQ(segment->file_bytes(), kCount * (128 + 4));
+  EXPECT_EQ(segment->bytes() + segment->file_bytes(), resident->bytes());
+  EXPECT_LT(segment->bytes(), kCount * 64);
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    const auto left = search(*segment, queries_[q], 64);
+    const auto right = search(*resident, queries_[q], 64);
+    ASSERT_EQ(left.size(), right.size());
+    for (std::size_t i = 0; i < left.size(); ++i) EXPECT_EQ(left[i].score, right[i].score);
   }
 }
 

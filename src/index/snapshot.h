@@ -63,6 +63,8 @@ class SnapshotReader {
   }
   // What the columns' memory lives as long as; null when that is the reader alone.
   virtual std::shared_ptr<const void> memory() const { return nullptr; }
+  // Whether that is a file's: then pages may be dropped, see release_pages() in column_file.h.
+  virtual bool is_file() const { return false; }
   // A column that outlives the reader: it shares memory(), or is a copy where that is null. The caller checks its size
   // and what it holds, as with any column. See aligned_column.h.
   template <class T>

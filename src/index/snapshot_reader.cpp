@@ -94,8 +94,9 @@ Result<Mapping> Mapping::of_bytes(const std::string& name, Bytes bytes) {
 
 class MappedSnapshot final : public SnapshotReader {
  public:
-  MappedSnapshot(std::string file, Mapping mapping)
+  MappedSnapshot(std::string file, Mapping mapping, bool is_file)
       : file_(std::move(file)),
+        is_file_(is_file),
         owner_(std::make_shared<const Mapping>(std::move(mapping))),
         mapping_(owner_->bytes()) {}
 
@@ -103,6 +104,7 @@ class MappedSnapshot final : public SnapshotReader {
   using SnapshotReader::column;
   Result<Bytes> column(std::string_view name, std::size_t element_size) const override;
   std::shared_ptr<const void> memory() const override { return owner_; }
+  bool is_file() const override { return is_file_; }
 
  private:
   Error corrupt(const std::string& what) const {
@@ -114,6 +116,7 @@ class MappedSnapshot final : public SnapshotReader {
   Result<void> read_entry(Bytes& directory, const SnapshotTrailer& trailer);
 
   std::string file_;
+  bool is_file_;
   std::shared_ptr<const Mapping> owner_;
   Bytes mapping_;
   std::map<std::string, Column, std::less<>> columns_;
@@ -190,8 +193,8 @@ Result<Bytes> MappedSnapshot::column(std::string_view name, std::size_t element_
   return found->second.bytes;
 }
 
-Result<std::shared_ptr<const SnapshotReader>> verified(const std::string& name, Mapping mapping) {
-  const auto snapshot = std::make_shared<MappedSnapshot>(name, std::move(mapping));
+Result<std::shared_ptr<const SnapshotReader>> verified(const std::string& name, Mapping mapping, bool is_file) {
+  const auto snapshot = std::make_shared<MappedSnapshot>(name, std::move(mapping), is_file);
   RAGTIME_TRY_DONE(snapshot->verify());
   return std::shared_ptr<const SnapshotReader>(snapshot);
 }
@@ -204,12 +207,12 @@ Result<std::shared_ptr<const SnapshotReader>> SnapshotReader::open(const fs::pat
   auto mapping = Mapping::of_file(file.string(), descriptor);
   ::close(descriptor);
   if (!mapping) return mapping.error();
-  return verified(file.string(), std::move(*mapping));
+  return verified(file.string(), std::move(*mapping), true);
 }
 
 Result<std::shared_ptr<const SnapshotReader>> SnapshotReader::parse(const std::string& name, Bytes bytes) {
   RAGTIME_TRY(auto mapping, Mapping::of_bytes(name, bytes));
-  return verified(name, std::move(mapping));
+  return verified(name, std::move(mapping), false);
 }
 
 }  // namespace ragtime::index

@@ -1,6 +1,9 @@
 // What every kind of vector index promises, run over all that are registered.
 
+#include <filesystem>
+
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "index/vector_segment.h"
 #include "index/vector_test_data.h"
@@ -17,7 +20,9 @@ constexpr double kLowRecall = 0.6;
 
 class VectorContractTest : public testing::TestWithParam<VectorKind> {
  protected:
-  VectorIndexOptions options() const { return {.kind = GetParam()}; }
+  ~VectorContractTest() override { std::filesystem::remove_all(files_); }
+
+  VectorIndexOptions options() const { return {.kind = GetParam(), .files = files_}; }
 
   VectorIndex merged(const TestVectors& vectors) const {
     VectorIndex index(vectors.dimensions, options());
@@ -37,6 +42,9 @@ class VectorContractTest : public testing::TestWithParam<VectorKind> {
     }
     return sum / static_cast<double>(queries.size()) + 1e-9;  // Of rounding.
   }
+
+  std::filesystem::path files_ =
+      std::filesystem::temp_directory_path() / ("ragtime-contract-" + std::to_string(::getpid()));
 };
 
 // The first `count` are searched in, the rest are queries from the same distribution.

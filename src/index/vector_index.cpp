@@ -157,7 +157,8 @@ std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view) 
   const auto current = from.base ? std::optional(from.base->kind()) : std::nullopt;
   KindChoice choice = choose_kind(from.living(), state_->dimensions, state_->options, current);
   const LivingRows rows(state_->dimensions, from);
-  const SegmentOptions options{.seed = state_->options.seed, .previous = from.base.get()};
+  const SegmentOptions options{
+      .seed = state_->options.seed, .previous = from.base.get(), .files = state_->options.files};
   auto segment = vector_segment_factory(choice.kind)->build(rows, options);
   segment->set_profile({.efforts = calibrate(*segment, rows, options.seed), .reason = std::move(choice.reason)});
   state_->remember(segment, from);

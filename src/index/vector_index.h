@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,7 +32,8 @@ class SnapshotWriter;
 class VectorSegment;
 
 // flat: every vector in f32, exact. rabitq*: a scan of codes of 1, 4 or 8 bits, then rescoring within the error bound.
-// hnsw: a graph over codes. ivf: lists of RaBitQ codes around centroids. pq, ivf_pq: product quantisation.
+// hnsw: a graph over codes. ivf: lists of RaBitQ codes around centroids. pq, ivf_pq: product quantisation, small in
+// memory, with 8-bit codes in a file.
 enum class VectorKind : std::uint8_t { flat, rabitq, rabitq4, rabitq8, hnsw, ivf, pq, ivf_pq };
 
 std::string_view vector_kind_name(VectorKind kind);
@@ -42,6 +44,8 @@ struct VectorIndexOptions {
   std::optional<VectorKind> kind{};  // Nothing: chosen from size, dimensions and memory budget, again at each merge.
   double recall_target = 0.95;       // Of the first ten against exact search; calibrated on the store's own vectors.
   std::size_t memory_bytes_max = 0;  // For the choice; 0: no limit.
+  double scan_seconds_max = 0.0005;  // For the choice: what would take longer to scan gets a graph.
+  std::filesystem::path files{};     // A directory for what of pq and ivf_pq need not be resident; empty: it is.
   std::uint64_t seed = 0x9e3779b97f4a7c15;  // Of rotations and samples, so that the same vectors give the same index.
 };
 
@@ -60,6 +64,7 @@ struct VectorIndexReport {
   std::size_t recent = 0;          // Of them outside the base.
   std::size_t removed = 0;         // Still taking space.
   std::size_t bytes = 0;           // Resident, of all parts.
+  std::size_t file_bytes = 0;      // In files, read where a search needs them.
   std::optional<double> recall{};  // Estimated at calibration; nothing for exact kinds.
 };
 

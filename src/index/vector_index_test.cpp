@@ -129,6 +129,18 @@ TEST(VectorIndex, MergeIsDueAfterEnoughChange) {
   EXPECT_TRUE(index.merge_due());
 }
 
+TEST(VectorIndex, AScanIsTheFirstStepToAGraph) {
+  const auto vectors = embedding_like(3000, 64, 15);
+  VectorIndex index(64, {.scan_seconds_max = 1e-9});
+  add_all(index, vectors);
+  merge_now(index);
+  EXPECT_EQ(index.view()->report().kind, VectorKind::rabitq4);
+  EXPECT_TRUE(index.merge_due());
+  merge_now(index);
+  EXPECT_EQ(index.view()->report().kind, VectorKind::hnsw);
+  EXPECT_FALSE(index.merge_due());
+}
+
 TEST(VectorIndex, MemoryReturns) {
   const auto vectors = embedding_like(3000, 128, 5);
   VectorIndex index(128, {});

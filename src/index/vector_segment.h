@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,6 +60,7 @@ struct SegmentOptions {
   const VectorSegment* previous =
       nullptr;  // What the rows mostly come from, if anything: parameters fitted to data may
                 // be taken over from it, so that repeated merging does not add up errors.
+  std::filesystem::path files{};  // A directory for columns that need not be resident; empty: they stay in memory.
 };
 
 struct SegmentQuery {
@@ -116,6 +118,8 @@ class VectorSegment {
   virtual void reconstruct(std::size_t ordinal, std::span<float> out) const = 0;
   // Resident bytes, ids included.
   virtual std::size_t bytes() const = 0;
+  // Of columns that lie in a file and are read where they are needed: resident while the system has room.
+  virtual std::size_t file_bytes() const { return 0; }
   // Writes all but ids and profile (save_segment() does those) as columns whose names start with `prefix`.
   virtual void save(SnapshotWriter& writer, std::string_view prefix) const = 0;
 

@@ -19,16 +19,20 @@ VectorPartsView::VectorPartsView(std::size_t dimensions, double recall_target, V
 std::vector<Hit> VectorPartsView::search(const VectorQuery& query) const {
   RAGTIME_CHECK(query.vector.size() == dimensions_);
   TopK best(std::min(query.k, size()));
-  // The recent ones first: what they score spares looking at much of the base.
+  // The larger part first: what it scores spares looking at much of the other.
+  const bool base_first = parts_.base_living() > parts_.recent.living();
+  if (base_first) search_base(query, best);
   parts_.recent.search(query.vector, query.selection, best);
-  if (parts_.base && parts_.base_living() > 0) {
-    const OrdinalFilter filter(parts_.base->ids(), &parts_.base_removed, query.selection,
-                               parts_.base->id_words());
-    const double target = query.recall_target.value_or(recall_target_);
-    const std::size_t effort = parts_.base->effort_for(target);
-    parts_.base->search({.vector = query.vector, .effort = effort, .filter = &filter, .recall_target = target}, best);
-  }
+  if (!base_first) search_base(query, best);
   return std::move(best).take_sorted();
+}
+
+void VectorPartsView::search_base(const VectorQuery& query, TopK& best) const {
+  if (parts_.base_living() == 0) return;
+  const OrdinalFilter filter(parts_.base->ids(), &parts_.base_removed, query.selection, parts_.base->id_words());
+  const double target = query.recall_target.value_or(recall_target_);
+  const std::size_t effort = parts_.base->effort_for(target);
+  parts_.base->search({.vector = query.vector, .effort = effort, .filter = &filter, .recall_target = target}, best);
 }
 
 std::vector<std::optional<float>> VectorPartsView::scores(std::span<const float> query,
@@ -70,6 +74,7 @@ VectorIndexReport VectorPartsView::report() const {
   report.kind = parts_.base->kind();
   report.reason = profile.reason;
   report.bytes += parts_.base->bytes();
+  report.file_bytes = parts_.base->file_bytes();
   const std::size_t effort = parts_.base->effort_for(recall_target_);
   for (const EffortPoint& point : profile.efforts) {
     if (point.effort <= effort) report.recall = point.recall;

@@ -42,6 +42,8 @@ class VectorPartsView final : public VectorView {
   const VectorParts& parts() const { return parts_; }
 
  private:
+  void search_base(const VectorQuery& query, TopK& best) const;
+
   std::size_t dimensions_;
   double recall_target_;
   VectorParts parts_;

@@ -273,8 +273,12 @@ Check check_memory() {
 std::string describe_index(const engine::IndexReport& report) {
   if (!report.vectors) return "words only";
   const auto& vectors = *report.vectors;
-  std::string out = fmt::format("{} ({})", index::vector_kind_name(vectors.kind),
+  std::string out = fmt::format("{} ({}", index::vector_kind_name(vectors.kind),
                                 format_bytes(static_cast<double>(vectors.bytes + report.lexical.bytes)));
+  if (vectors.file_bytes > 0) {
+    out += fmt::format(", {} in a file", format_bytes(static_cast<double>(vectors.file_bytes)));
+  }
+  out += ")";
   if (!vectors.reason.empty()) out += ": " + vectors.reason;
   return out;
 }
