@@ -31,9 +31,11 @@ constexpr std::size_t kListedAlways = 1000;
 // With lists, of which only some are scanned: as scanning √n vectors, and so many.
 constexpr std::size_t kListedOfRoot = 2;
 
-// How much t falls with each halving of the vectors that are selected. Fitted on text embeddings, where 97 of 100 are found
-// with .88 of it on a half, .69 on a tenth, .58 on a fiftieth, selected near a vector or far from it, too.
-constexpr float kStepsOfHalving = 0.12f;
+// Ranks and share of misses where it was measured how much t changes; it never grows.
+constexpr double kRankOfAll = 10;
+constexpr double kMissCompared = 0.05;
+// Selections near a vector take more than those by chance.
+constexpr float kPartBelieved = 0.6f;
 
 // What residuals' lengths and scores may err by.
 constexpr float kRounding = 0.005f;
@@ -42,15 +44,6 @@ constexpr std::array<float, kScanned> kNothingAdded{};
 
 void prefetch(const std::uint8_t* at, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
-}
-
-// t. The best ten of a tenth lie where the best hundred of all do, and those leave less to chance: lists are given up
-// earlier than the worst of the ten alone would have it, and no less is found.
-float spread_steps(std::size_t effort, std::size_t size, const OrdinalFilter* filter) {
-  const float steps = std::log2(static_cast<float>(effort));
-  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return steps;
-  const float halvings = std::log2(static_cast<float>(size) / static_cast<float>(filter->matches_max()));
-  return steps / (1 + kStepsOfHalving * std::max(halvings, 0.0f));
 }
 
 // Puts into a heap.
@@ -175,13 +168,39 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
   }
   const float t = query.effort == 0 || query.effort >= kEffortMost
                       ? std::numeric_limits<float>::infinity()
-                      : spread_steps(query.effort, size(), query.filter);
+                      : std::log2(static_cast<float>(query.effort)) * steps_part(query.filter);
   prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
   return prepared;
 }
 
 void ListSegment::release_fine() const {
   if (fine_in_file_) release_pages(std::as_bytes(columns_.fine.span()));
+}
+
+// Of t: the best ten of a tenth lie where the best hundred of all do, for which lists need reach less far.
+float ListSegment::steps_part(const OrdinalFilter* filter) const {
+  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return 1;
+  const double share = static_cast<double>(filter->matches_max()) / static_cast<double>(size());
+  const float part = reach_steps_.of(kRankOfAll / share, kMissCompared) / reach_steps_.of(kRankOfAll, kMissCompared);
+  return std::isfinite(part) ? 1 - kPartBelieved * (1 - std::clamp(part, 0.0f, 1.0f)) : 1.0f;
+}
+
+void ListSegment::measure_steps(std::span<const float> questions) {
+  const OrdinalFilter open(ids(), nullptr, nullptr);
+  std::vector<std::vector<ReachSteps::Neighbour>> samples;
+  for (std::size_t at = 0; at < questions.size() && lists_.size() > 1; at += dimensions()) {
+    const auto vector = questions.subspan(at, dimensions());
+    const float length = std::sqrt(best_vector_kernels().dot(vector.data(), vector.data(), dimensions()));
+    TopK best(ReachSteps::kNeighbours);
+    search({.vector = vector, .filter = &open}, best);
+    auto& neighbours = samples.emplace_back();
+    for (const Hit& hit : std::move(best).take_sorted()) {
+      const std::size_t list = list_of(slots_[ordinal_of(hit.id)]);
+      const float product = best_vector_kernels().dot(vector.data(), centroid(list).data(), dimensions());
+      neighbours.push_back({hit.score, product, lists_.spreads[list] * length});
+    }
+  }
+  if (!samples.empty()) reach_steps_ = ReachSteps::measure(samples);
 }
 
 // Selections up to this size are looked at one by one.

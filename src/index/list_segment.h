@@ -7,8 +7,8 @@
 //
 // A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
 // copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
-// vectors have been scanned; t = log2(effort), less under a selection: the worst of k is farther away then, where fewer
-// vectors are far above their centroid. Of a list then only blocks that have selected vectors are scanned. In a list, the 8-bit code is looked at only where the short one's error
+// vectors have been scanned; t = log2(effort), less under a selection, for ivf by as much as was measured: the worst of
+// k is farther away then, where fewer vectors are far above their centroid. Of a list then only blocks that have selected vectors are scanned. In a list, the 8-bit code is looked at only where the short one's error
 // bound leaves a chance.
 //
 // pq and ivf_pq are for where memory is short: their 8-bit codes lie in a file, that of the snapshot or one without a
@@ -33,6 +33,7 @@
 
 #include "index/aligned_column.h"
 #include "index/product_quantizer.h"
+#include "index/reach_steps.h"
 #include "index/vector_codes.h"
 #include "index/vector_segment.h"
 
@@ -125,6 +126,8 @@ class ListSegment final : public VectorSegment {
   void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, const std::uint64_t* marked, std::vector<Chance>& queue, TopK& best) const;
   // Scores up to `most` of the queue, the best bounds first, as far as they have a chance.
   void refine(const Query& query, std::size_t most, std::vector<Chance>& queue, TopK& best) const;
+  float steps_part(const OrdinalFilter* filter) const;
+  void measure_steps(std::span<const float> questions);  // Of the kind that sample_questions() gives.
   std::size_t listed_most() const;
   void scan_places(const Query& query, std::size_t first, std::span<const std::uint32_t> places, float product,
                    float* upper) const;
@@ -141,6 +144,7 @@ class ListSegment final : public VectorSegment {
   AlignedColumn<std::uint32_t> slots_;  // By ordinal.
   bool fine_in_file_ = false;
   double deviation_ = 1;                // Of short codes by product quantisation, in their stored deviations.
+  ReachSteps reach_steps_;              // In units of |y| times a list's spread.
   double mean_square_ = 0;              // Of residuals when the centroids were trained.
 };
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "index/calibration.h"
 #include "index/kmeans.h"
 #include "index/list_segment.h"
 #include "index/product_kernels.h"
@@ -22,6 +23,7 @@ constexpr double kMeanSquareGrowth = 1.1;
 constexpr std::size_t kListsTooMany = 4;
 constexpr std::size_t kListsTooFew = 2;
 constexpr std::size_t kQueriesMeasured = 32;
+constexpr std::size_t kQuestionsAsked = 64;
 constexpr std::size_t kVectorsMeasured = 2048;
 
 std::size_t lists_for(VectorKind kind, std::size_t vectors) {
@@ -100,11 +102,12 @@ class ListSegment::Builder {
     segment_->mean_square_ = fit.mean_square;
   }
 
-  std::shared_ptr<ListSegment> build(std::span<const float> sample) {
+  std::shared_ptr<ListSegment> build(std::span<const float> sample, std::uint64_t seed) {
     assign();
     encode();
     if (!segment_->scans_bits()) measure_deviation(sample);
     segment_->release_fine();
+    if (segment_->scans_bits()) segment_->measure_steps(sample_questions(rows_, kQuestionsAsked, seed));
     return segment_;
   }
 
@@ -254,7 +257,7 @@ std::shared_ptr<VectorSegment> ListSegment::build_kind(VectorKind kind, const Ve
   if (sample.empty()) sample.resize(dimensions);
   auto fit = Fit::take_over(kind, sample, dimensions, lists, options.previous);
   if (!fit) fit = Fit::train(kind, sample, dimensions, lists, options.seed);
-  return Builder(kind, rows, std::move(*fit), options.files).build(sample);
+  return Builder(kind, rows, std::move(*fit), options.files).build(sample, options.seed + 1);
 }
 
 }  // namespace ragtime::index

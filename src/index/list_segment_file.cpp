@@ -37,6 +37,7 @@ void ListSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "centroids", std::span<const float>(lists_.centroids));
   writer.column(name + "spreads", std::span<const float>(lists_.spreads));
   writer.column(name + "radii", std::span<const float>(lists_.radii));
+  writer.column(name + "steps", reach_steps_.values());
   writer.column(name + "ordinals", std::span<const std::uint32_t>(ordinals));
   writer.column(name + "bits", columns_.bits.span());
   writer.column(name + "products", columns_.products.span());
@@ -69,6 +70,10 @@ Result<void> ListSegment::load_lists(const SnapshotReader& reader, const std::st
   RAGTIME_TRY(lists_.centroids, read_vector<float>(reader, name + "centroids", sizes.size() * dimensions()));
   RAGTIME_TRY(lists_.spreads, read_vector<float>(reader, name + "spreads", sizes.size()));
   RAGTIME_TRY(lists_.radii, read_vector<float>(reader, name + "radii", sizes.size()));
+  RAGTIME_TRY(const auto steps, reader.column<float>(name + "steps"));
+  const auto restored = ReachSteps::restore(steps);
+  if (!restored) return corrupt("column steps does not fit.");
+  reach_steps_ = *restored;
   return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 
 #include "base/check.h"
@@ -19,9 +18,6 @@ constexpr std::size_t kIterations = 4;
 constexpr std::size_t kRowsAtOnce = 1024;
 // What residuals' lengths and products with centroids may err by, for each unit of the query's length.
 constexpr float kRounding = 0.01f;
-constexpr double kRankLeast = 10;
-// Shares that may be missed, for which t is known.
-constexpr std::array kMissed{0.1, 0.05, 0.035, 0.025, 0.015, 0.01, 0.005, 0.002};
 
 template <class Function>
 void for_rows(const VectorRows& rows, Function function) {
@@ -62,7 +58,6 @@ VectorCells VectorCells::build(const VectorRows& rows, const CodeFrame& frame, s
   }
   cells.measure(numbers, distances2, dimensions);
   cells.place(numbers);
-  cells.steps_.fill(std::numeric_limits<float>::infinity());
   return cells;
 }
 
@@ -101,36 +96,15 @@ void VectorCells::calibrate(std::span<const Neighbours> samples) {
   }
   std::vector<std::vector<float>> products(samples.size(), std::vector<float>(size()));
   for (std::size_t q = 0; q < samples.size(); ++q) centroid_products(samples[q].query, products[q]);
-  double rank = kRankLeast;
-  for (std::size_t r = 0; r < kRanks; ++r, rank *= 2) {
-    std::vector<float> needed;
-    for (std::size_t q = 0; q < samples.size(); ++q) {
-      const auto& [query, length, ordinals, scores] = samples[q];
-      const std::size_t count = std::min(static_cast<std::size_t>(rank), ordinals.size());
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t cell = cell_of[ordinals[i]];
-        const float step = factors_[cell].step * length;
-        const float gap = scores[count - 1] - products[q][cell];
-        needed.push_back(gap <= 0 || step <= 0 ? 0 : gap / step);
-      }
-    }
-    std::sort(needed.begin(), needed.end());
-    for (std::size_t m = 0; m < kMisses && !needed.empty(); ++m) {
-      const auto at = static_cast<std::size_t>((1 - kMissed[m]) * static_cast<double>(needed.size()));
-      steps_[r * kMisses + m] = needed[std::min(at, needed.size() - 1)];
+  std::vector<std::vector<ReachSteps::Neighbour>> neighbours(samples.size());
+  for (std::size_t q = 0; q < samples.size(); ++q) {
+    const auto& [query, length, ordinals, scores] = samples[q];
+    for (std::size_t i = 0; i < ordinals.size(); ++i) {
+      const std::uint32_t cell = cell_of[ordinals[i]];
+      neighbours[q].push_back({scores[i], products[q][cell], factors_[cell].step * length});
     }
   }
-}
-
-float VectorCells::steps(double rank, double miss) const {
-  static_assert(kMissed.size() == kMisses);
-  std::size_t m = 0;
-  while (m + 1 < kMisses && kMissed[m] > miss) ++m;
-  const double place = std::clamp(std::log2(rank / kRankLeast), 0.0, static_cast<double>(kRanks - 1));
-  const auto below = std::min(static_cast<std::size_t>(place), kRanks - 2);
-  const auto part = static_cast<float>(place - static_cast<double>(below));
-  const float low = steps_[below * kMisses + m];
-  return part == 0 ? low : low + part * (steps_[(below + 1) * kMisses + m] - low);
+  steps_ = ReachSteps::measure(neighbours);
 }
 
 // Inner products with the centroids.
@@ -164,7 +138,7 @@ void VectorCells::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "factors", std::span<const Factors>(factors_));
   writer.column(name + "begins", std::span<const std::uint32_t>(begins_));
   writer.column(name + "ordinals", ordinals_.span());
-  writer.column(name + "steps", std::span<const float>(steps_));
+  writer.column(name + "steps", steps_.values());
 }
 
 Result<VectorCells> VectorCells::load(const SnapshotReader& reader, std::string_view prefix, std::size_t vectors,
@@ -178,17 +152,18 @@ Result<VectorCells> VectorCells::load(const SnapshotReader& reader, std::string_
   RAGTIME_TRY(cells.high_, reader.keep<std::uint8_t>(name + "high", factors.size() * half));
   RAGTIME_TRY(cells.ordinals_, reader.keep<std::uint32_t>(name + "ordinals", factors.empty() ? 0 : vectors));
   const auto is_outside = [&](std::uint32_t ordinal) { return ordinal >= vectors; };
+  const auto restored = ReachSteps::restore(steps);
   const bool are_begins_whole =
       factors.empty() ? begins.empty()
                       : begins.size() == factors.size() + 1 && begins.front() == 0 && begins.back() == vectors &&
                             std::is_sorted(begins.begin(), begins.end());
-  if (!are_begins_whole || steps.size() != kRanks * kMisses ||
+  if (!are_begins_whole || !restored ||
       std::any_of(cells.ordinals_.begin(), cells.ordinals_.end(), is_outside)) {
     return make_error(ErrorCode::corrupt, "The cells of the vector index are damaged.");
   }
   cells.factors_.assign(factors.begin(), factors.end());
   cells.begins_.assign(begins.begin(), begins.end());
-  std::copy(steps.begin(), steps.end(), cells.steps_.begin());
+  cells.steps_ = *restored;
   return cells;
 }
 

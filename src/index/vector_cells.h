@@ -9,7 +9,6 @@
 // Thread safety: const members may be called from any threads together.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,6 +17,7 @@
 
 #include "base/result.h"
 #include "index/aligned_column.h"
+#include "index/reach_steps.h"
 #include "index/vector_codes.h"
 
 namespace ragtime::index {
@@ -45,7 +45,7 @@ class VectorCells {
   }
 
   // t where the worst of those to be found is the best but `rank` of all, and a share of `miss` may be missed.
-  float steps(double rank, double miss) const;
+  float steps(double rank, double miss) const { return steps_.of(rank, miss); }
   // Of all cells.
   void reach(const QueryCode& query, float length, float steps, std::vector<float>& reaches) const;
 
@@ -63,9 +63,6 @@ class VectorCells {
     float step = 0;
     float radius = 0;
   };
-  static constexpr std::size_t kRanks = 7;  // 10, 20, 40 … 640.
-  static constexpr std::size_t kMisses = 8;
-
   void place(std::span<const std::uint32_t> numbers);
   void measure(std::span<const std::uint32_t> numbers, std::span<const float> distances2, std::size_t dimensions);
   void centroid_products(const QueryCode& query, std::span<float> out) const;
@@ -75,7 +72,7 @@ class VectorCells {
   std::vector<Factors> factors_;
   std::vector<std::uint32_t> begins_;  // One more than there are cells.
   AlignedColumn<std::uint32_t> ordinals_;
-  std::array<float, kRanks * kMisses> steps_{};  // By rank, then by miss.
+  ReachSteps steps_;
 };
 
 }  // namespace ragtime::index
