@@ -53,6 +53,11 @@ class ScriptedSource final : public EndpointSource {
 
 class PoolMonitorTest : public http::ServerFixture {
  public:
+  // The server ends before what its routes use.
+  ~PoolMonitorTest() override {
+    monitor_.reset();
+    server_.reset();
+  }
   void serve(std::string path, int status, std::string body = {}) {
     route("GET", std::move(path), [this, status, body](http::Request&, RequestContext&) -> Task<http::Response> {
       http::Response response;

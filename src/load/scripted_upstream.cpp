@@ -72,7 +72,7 @@ Result<void> ScriptedUpstream::State::bind() {
   if (!error) acceptor->bind(endpoint, error);
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (error) return failed();
-  bound_port = acceptor->local_endpoint().port();
+  if (bound_port == 0) bound_port = acceptor->local_endpoint().port();  // Before there are threads that read it.
   return {};
 }
 
