@@ -52,6 +52,7 @@ std::vector<Sample> sample_rows(const VectorRows& rows, std::size_t count, std::
   std::mt19937_64 random(seed);
   const auto draw_row = [&](std::span<float> row) { rows.read(random() % rows.ids().size(), row); };
   std::vector<Sample> samples;
+  if (rows.ids().empty()) return samples;
   std::vector<float> row(rows.dimensions()), from(rows.dimensions()), to(rows.dimensions());
   for (std::size_t draw = 0; samples.size() < count && draw < kDrawsOfEach * count; ++draw) {
     draw_row(row);
