@@ -56,7 +56,7 @@ StoreSnapshot::Report IndexMaintenance::report() const {
 }
 
 void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
-  if (!store->merge_due() || stopping_) return;
+  if (!store->merge_due() || stopping_.stop_requested()) return;
   {
     const std::lock_guard lock(mutex_);
     if (forgotten_.contains(store->id()) || !queued_.insert(store->id()).second) return;
@@ -66,7 +66,7 @@ void IndexMaintenance::consider(const std::shared_ptr<StoreIndex>& store) {
 }
 
 void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
-  const auto is_wanted = [&] { return !stopping_ && !is_forgotten(store->id()) && store->merge_due(); };
+  const auto is_wanted = [&] { return !stopping_.stop_requested() && !is_forgotten(store->id()) && store->merge_due(); };
   try {
     // Again for what changed meanwhile, and after a kind that was a first step, but never for an index that wants to be
     // merged without either.
@@ -84,7 +84,7 @@ void IndexMaintenance::work_on(const std::shared_ptr<StoreIndex>& store) {
 
 void IndexMaintenance::merge(StoreIndex& store) {
   const auto begin = std::chrono::steady_clock::now();
-  const MergedBases merged = store.merge();
+  const MergedBases merged = store.merge(stopping_.get_token());
   if (merges_ != nullptr && (merged.lexical || merged.vectors)) {
     merges_->add();
     merge_seconds_->add(seconds_since(begin));
@@ -205,7 +205,7 @@ void IndexMaintenance::remove_orphans(const std::unordered_set<std::string>& sto
 }
 
 void IndexMaintenance::finish(const std::vector<std::shared_ptr<StoreIndex>>& stores) {
-  stopping_ = true;
+  stopping_.request_stop();
   if (config_.directory.empty()) return;
   for (const auto& store : stores) {
     if (store->chunks() < config_.snapshot_chunks || is_forgotten(store->id())) continue;

@@ -6,12 +6,12 @@
 // progress end and begins no other. Thread safety: every member may be called from any thread.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -39,7 +39,7 @@ class IndexMaintenance {
   // `metrics` and `log` may be null. All outlive this.
   IndexMaintenance(IndexMaintenanceConfig config, storage::Database& database, FairSharedMutex& mutations,
                    telemetry::Metrics* metrics, telemetry::Logger* log);
-  ~IndexMaintenance() { stopping_ = true; }
+  ~IndexMaintenance() { stopping_.request_stop(); }
   IndexMaintenance(const IndexMaintenance&) = delete;
   IndexMaintenance& operator=(const IndexMaintenance&) = delete;
 
@@ -93,7 +93,7 @@ class IndexMaintenance {
   telemetry::Counter* snapshot_failures_ = nullptr;
   telemetry::Gauge* vectors_ = nullptr;
   telemetry::Gauge* bytes_ = nullptr;
-  std::atomic<bool> stopping_ = false;
+  std::stop_source stopping_;
   std::mutex mutex_;
   std::condition_variable idle_;
   std::unordered_set<std::string> queued_;                            // Stores waiting or in work; guarded by mutex_.

@@ -334,7 +334,7 @@ bool StoreIndex::changed_since_merge() {
   return changes_ > 0;
 }
 
-MergedBases StoreIndex::merge() {
+MergedBases StoreIndex::merge(std::stop_token stop) {
   MergedBases merged;
   std::shared_ptr<const index::LexicalView> lexical;
   std::shared_ptr<index::VectorIndex> vectors;
@@ -353,10 +353,10 @@ MergedBases StoreIndex::merge() {
   }
   // The lexical index is replaced at start only, and merging is what any thread may do beside its writer.
   if (lexical) merged.lexical = lexical_.merge(*lexical);
-  if (vectors) merged.vectors = vectors->merge(*vector_view);
+  if (vectors) merged.vectors = vectors->merge(*vector_view, std::move(stop));
   const std::lock_guard lock(writer_);
   if (lexical) lexical_.adopt(merged.lexical);
-  if (vectors && vectors == vectors_) {
+  if (merged.vectors && vectors == vectors_) {
     vectors->adopt(merged.vectors);
   } else {
     merged.vectors = nullptr;

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,7 +82,7 @@ struct MissingChunks {
   std::vector<storage::ChunkRange> vectors;
 };
 
-// What merge() made; null where nothing was due.
+// What merge() made; null where nothing was due, and for vectors that it was asked to stop with.
 struct MergedBases {
   std::shared_ptr<const index::LexicalSegment> lexical;
   std::shared_ptr<const index::VectorSegment> vectors;
@@ -154,7 +155,7 @@ class StoreIndex {
   // Since the last merge began.
   bool changed_since_merge();
   // Long. Precondition: no other thread is in here.
-  MergedBases merge();
+  MergedBases merge(std::stop_token stop = {});
 
   // What the next start would have to read from rows is worth saving before a stop.
   bool worth_saving();

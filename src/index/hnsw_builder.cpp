@@ -51,16 +51,18 @@ void HnswBuilder::take_over(const HnswNodes& old, std::span<const ChunkId> old_i
   }
 }
 
-void HnswBuilder::build() {
+bool HnswBuilder::build(const std::stop_token& stop) {
   find_twins();
-  if (order_.empty()) return;
+  if (order_.empty()) return true;
   order_nodes();
   assign_levels();
   links_.assign(nodes_.size() * stride_, 0);
-  for (std::size_t i = 0; i < kept_; ++i) carry_links(order_[i]);
-  for (; inserted_ < order_.size(); ++inserted_) insert(order_[inserted_], level_[inserted_]);
+  for (std::size_t i = 0; i < kept_ && !stop.stop_requested(); ++i) carry_links(order_[i]);
+  for (; inserted_ < order_.size() && !stop.stop_requested(); ++inserted_) insert(order_[inserted_], level_[inserted_]);
+  if (stop.stop_requested()) return false;
   finish_links();
   reach_all();
+  return true;
 }
 
 // At random; those whose links are carried over come first.

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "index/hnsw_graph.h"
@@ -31,7 +32,8 @@ class HnswBuilder {
   // Before build(): the links of vectors that have the same id and the same code in `old`, if they are at least half of
   // all. The codes must have been made with the same frame.
   void take_over(const HnswNodes& old, std::span<const ChunkId> old_ids, std::span<const ChunkId> ids);
-  void build();
+  // Whether it came to its end.
+  bool build(const std::stop_token& stop);
 
   std::vector<HnswLevel> take_levels() { return std::move(levels_); }
   // Ascending by `first`, then by `ordinal`.

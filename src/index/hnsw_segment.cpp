@@ -91,7 +91,7 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
   HnswBuilder builder(*frame, nodes, options.seed);
   const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
   if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->nodes_, previous->ids(), ids);
-  builder.build();
+  if (!builder.build(options.stop)) return nullptr;
   std::shared_ptr<HnswSegment> segment(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
                                                        std::move(nodes), builder.take_levels(), builder.take_twins()));
   segment->cells_ = VectorCells::build(rows, *frame, options.seed);

@@ -150,7 +150,7 @@ bool VectorIndex::merge_due() const {
   return choose_kind(parts.living(), state_->dimensions, state_->options, current).kind != current;
 }
 
-std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view) const {
+std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view, std::stop_token stop) const {
   const auto* own = dynamic_cast<const VectorPartsView*>(&view);
   RAGTIME_CHECK(own != nullptr && own->dimensions() == state_->dimensions);
   const VectorParts& from = own->parts();
@@ -158,8 +158,9 @@ std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view) 
   KindChoice choice = choose_kind(from.living(), state_->dimensions, state_->options, current);
   const LivingRows rows(state_->dimensions, from);
   const SegmentOptions options{
-      .seed = state_->options.seed, .previous = from.base.get(), .files = state_->options.files};
+      .seed = state_->options.seed, .previous = from.base.get(), .files = state_->options.files, .stop = std::move(stop)};
   auto segment = vector_segment_factory(choice.kind)->build(rows, options);
+  if (segment == nullptr) return nullptr;
   segment->set_profile({.efforts = calibrate(*segment, rows, options.seed), .reason = std::move(choice.reason)});
   state_->remember(segment, from);
   return segment;

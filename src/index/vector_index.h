@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -115,8 +116,9 @@ class VectorIndex {
 
   // Whether enough has changed since the last merge, or another kind suits better.
   bool merge_due() const;
-  // Builds a new base out of `view`. Long, on the caller's thread. Reads vectors from the view itself.
-  std::shared_ptr<const VectorSegment> merge(const VectorView& view) const;
+  // Builds a new base out of `view`. Long, on the caller's thread. Reads vectors from the view itself. Null if it was
+  // asked to stop in the middle.
+  std::shared_ptr<const VectorSegment> merge(const VectorView& view, std::stop_token stop = {}) const;
   // Makes it the base, and carries over what changed since the view it was built from. A segment that another merge
   // has overtaken, so that its view had another base than the current one, is ignored.
   // Precondition: this index's merge() made it.

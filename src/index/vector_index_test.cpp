@@ -71,6 +71,18 @@ TEST(VectorIndex, AnIdMayComeBackWithAnotherVector) {
   EXPECT_FLOAT_EQ(*index.view()->scores(vector, std::array{id})[0], 1);
 }
 
+TEST(VectorIndex, AMergeThatIsAskedToStopLeavesEverythingAsItIs) {
+  const auto vectors = embedding_like(100, 64, 3);
+  VectorIndex index(64, {.kind = VectorKind::hnsw});
+  for (ChunkId id = 0; id < 100; ++id) add(index, id, {vectors[id].begin(), vectors[id].end()});
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(index.merge(*index.view(), stop.get_token()), nullptr);
+  EXPECT_THAT(ids_of(index.view()->search({.vector = vectors[7], .k = 1})), ElementsAre(7));
+  merge_now(index);
+  EXPECT_EQ(index.view()->report().recent, 0u);
+}
+
 TEST(VectorIndex, ChangesDuringAMergeAreCarriedOver) {
   for (const VectorKind kind : {VectorKind::flat, VectorKind::rabitq}) {
     const auto vectors = embedding_like(60, 64, 3);

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,7 @@ struct SegmentOptions {
       nullptr;  // What the rows mostly come from, if anything: parameters fitted to data may
                 // be taken over from it, so that repeated merging does not add up errors.
   std::filesystem::path files{};  // A directory for columns that need not be resident; empty: they stay in memory.
+  std::stop_token stop{};         // Asked for by kinds that take minutes: they give null then.
 };
 
 struct SegmentQuery {
