@@ -31,7 +31,7 @@ import time
 
 import environment
 import encoder_report
-from environment import ROOT, say
+from environment import ROOT, say, spread
 
 PEERS = ["torch-f32", "torch-bf16", "onnx-f32", "onnx-int8"]
 PRECISIONS = ["f32", "bf16", "int8"]
@@ -227,10 +227,6 @@ class Run:
             able = [engine for engine in self.engines if not isinstance(engine, Ours) or engine.can(case)]
             for engine in rng.sample(able, len(able)):
                 self.sample(engine, case)
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summarize(run, case):

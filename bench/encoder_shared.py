@@ -13,14 +13,13 @@ encoder.md in docs/performance/ unless --no-write is given. A full run takes abo
 import argparse
 import datetime
 import json
-import statistics
 import subprocess
 import sys
 
 import encoder
 import encoder_report
 import environment
-from environment import ROOT, say
+from environment import ROOT, say, spread
 
 GOALS = "p99 beside documents at most 3 times its idle value, documents keep at least 80 % of their speed"
 
@@ -33,10 +32,6 @@ def run_once(program, arguments, precision):
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} exited with {done.returncode}: {done.stderr[-1000:]}")
     return [json.loads(line) for line in done.stdout.strip().splitlines()]
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summarize(rows):

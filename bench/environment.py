@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -66,6 +67,18 @@ def publish(name, results, drawing):
     """Figures as JSON and their chart, where the documents find them."""
     (OUTPUT / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     (OUTPUT / f"{name}.svg").write_text(drawing)
+
+
+def publish_part(name, key, part, identity, draw):
+    """Keeps beside `part`, under `key`, what other runs measured: all whose `identity`, which also orders them, differs."""
+    path = OUTPUT / f"{name}.json"
+    former = json.loads(path.read_text())[key] if path.exists() else []
+    results = {key: sorted([*(p for p in former if identity(p) != identity(part)), part], key=identity)}
+    publish(name, results, draw(results))
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def machine():

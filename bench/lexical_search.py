@@ -22,14 +22,13 @@ import pathlib
 import random
 import re
 import shlex
-import statistics
 import subprocess
 import sys
 
 import chart
 import encoder_report
 import environment
-from environment import ROOT, say
+from environment import ROOT, say, spread
 
 SETS = ["squad-dev", "nfcorpus", "cranfield", "vaswani"]
 KINDS = {"short": (3, 6), "long": (15, 20)}
@@ -184,10 +183,6 @@ def measure(engines, rounds, queries, rng):
             if reply["seconds"] > SLOW_SECONDS:
                 slow.add((engine.name, kind))
     return {key: values[1:] or values for key, values in samples.items()}
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summary(samples):

@@ -25,7 +25,6 @@ import re
 import shlex
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -158,10 +157,6 @@ class Load:
         return figures
 
 
-def spread(values):
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
 def summary(runs, engines, clients):
     """By number of clients and engine: figures, and ratios to ours round by round."""
     out = {}
@@ -169,11 +164,11 @@ def summary(runs, engines, clients):
         out[str(number)] = {}
         for engine in engines:
             mine = runs[engine, number]
-            entry = {key: spread([run[key] for run in mine]) for key in ("qps", "p50_ms", "p99_ms")}
+            entry = {key: start.spread([run[key] for run in mine]) for key in ("qps", "p50_ms", "p99_ms")}
             if engine != OURS:
                 ours = runs[OURS, number]
-                entry["qps_ratio"] = spread([a["qps"] / b["qps"] for a, b in zip(ours, mine)])
-                entry["p99_ratio"] = spread([b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, mine)])
+                entry["qps_ratio"] = start.spread([a["qps"] / b["qps"] for a, b in zip(ours, mine)])
+                entry["p99_ratio"] = start.spread([b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, mine)])
             out[str(number)][engine] = entry
     return out
 
@@ -199,10 +194,7 @@ def panel(title, groups, key, unit):
 
 def write(part):
     """Replaces what was measured before over as many chunks."""
-    path = environment.OUTPUT / "search-service.json"
-    kept = json.loads(path.read_text())["sizes"] if path.exists() else []
-    results = {"sizes": sorted([part, *(p for p in kept if p["chunks"] != part["chunks"])], key=lambda p: p["chunks"])}
-    environment.publish("search-service", results, draw(results))
+    environment.publish_part("search-service", "sizes", part, lambda p: p["chunks"], draw)
 
 
 def measure(options, python, work, stack):

@@ -149,8 +149,8 @@ def measure(data, size, rounds, cold):
     return {key: spread([run[key] for run in runs]) for key in runs[0]}
 
 
-def draw(runs):
-    states = [(run, state) for run in runs for state in ("warm", "cold") if state in run]
+def draw(results):
+    states = [(run, state) for run in results["runs"] for state in ("warm", "cold") if state in run]
     groups = [f"{run['size']} chunks, {state}" for run, state in states]
     bar = lambda spread: (spread["median"], spread["least"], spread["most"])
     series = {name: [bar(run[state][key]) for run, state in states]
@@ -158,17 +158,9 @@ def draw(runs):
     return chart.bars("Start over a large store", [chart.Panel("from the start of the process", groups, series, "s")])
 
 
-def with_kept(run, former):
-    """The runs of `former`, one of which `run` replaces if it is of the same size and kind."""
-    kept = [other for other in former if (other["size"], other["kind"]) != (run["size"], run["kind"])]
-    return sorted([*kept, run], key=lambda other: (other["size"], other["kind"]))
-
-
 def write(run):
-    """Replaces what was measured before of the same size."""
-    path = environment.OUTPUT / "start.json"
-    runs = with_kept(run, json.loads(path.read_text())["runs"] if path.exists() else [])
-    environment.publish("start", {"runs": runs}, draw(runs))
+    """Replaces what was measured before of the same size and kind."""
+    environment.publish_part("start", "runs", run, lambda other: (other["size"], other["kind"]), draw)
 
 
 def run_of(size, options, empty):

@@ -26,14 +26,13 @@ import pathlib
 import random
 import re
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
 
 import chart
 import environment
-from environment import ROOT, say
+from environment import ROOT, say, spread
 
 REQUIREMENTS = ROOT / "bench/requirements-vector.txt"
 PROGRAM = ROOT / "build/release/src/index/index_bench"
@@ -222,10 +221,6 @@ def measure(cases, truth, rounds, rng):
     return samples
 
 
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
 def summary(samples):
     return {key: spread([sample[key] for sample in samples]) for key in samples[0]}
 
@@ -313,11 +308,8 @@ def run(name, size, options, python, directories):
 
 def write(part):
     """Replaces what was measured before of the same data and size."""
-    path = environment.OUTPUT / "vector-search.json"
-    kept = json.loads(path.read_text())["data"] if path.exists() else []
-    kept = [other for other in kept if (other["name"], other["vectors"]) != (part["name"], part["vectors"])]
-    results = {"data": sorted([*kept, part], key=lambda p: (p["name"] != "text", p["name"], p["vectors"]))}
-    environment.publish("vector-search", results, draw(results))
+    identity = lambda p: (p["name"] != "text", p["name"], p["vectors"])
+    environment.publish_part("vector-search", "data", part, identity, draw)
 
 
 def frontier(points):

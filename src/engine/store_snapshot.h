@@ -2,8 +2,8 @@
 //
 // `lexical.snapshot`, `vectors.snapshot`, `documents.snapshot` and, of chunks that no merge has taken in yet,
 // `recent.snapshot` in a directory of the store's, mode 0700. Each says in its column "origin" what it was made from:
-// the store, the analysis of the terms, the model of the vectors. One that is damaged, of anything else, or newer than the database, is reported, deleted and never used: the rows have
-// everything.
+// the store, the analysis of the terms, the model of the vectors. One that is damaged, of anything else, or newer than
+// the database, is reported, deleted and never used: the rows have everything.
 // Thread safety: one thread at a time.
 #pragma once
 

@@ -50,13 +50,16 @@ struct Workspace {
     CandidatePool likely;
     std::vector<std::uint32_t> chances;
   };
+  struct Cells {
+    std::vector<float> reaches;
+    CandidatePool first;
+    std::vector<std::uint32_t> rest;
+  };
   Walk walk;
   std::vector<std::uint64_t> open;  // Of those that a search may return, as bits.
   Listed listed;
   HnswScan::Workspace scan;
-  std::vector<float> reaches;  // Of cells.
-  CandidatePool first;
-  std::vector<std::uint32_t> rest;
+  Cells cells;
 };
 Workspace& thread_workspace() {
   thread_local Workspace workspace;
@@ -77,17 +80,13 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
   const auto ids = rows.ids();
   RAGTIME_CHECK(ids.size() < CandidatePool::kNodesMost);
   HnswNodes nodes(ids.size(), frame->half());
-  std::vector<float> values;
   std::vector<float> rotated(frame->coordinates());
-  for (std::size_t first = 0; first < ids.size(); first += kBuilt) {
-    const std::size_t count = std::min(kBuilt, ids.size() - first);
-    values.resize(count * frame->dimensions());
-    rows.read(first, values);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto vector = std::span(values).subspan(i * frame->dimensions(), frame->dimensions());
+  for_row_blocks(rows, kBuilt, [&](std::size_t first, std::span<const float> values) {
+    for (std::size_t i = 0; i < values.size() / frame->dimensions(); ++i) {
+      const auto vector = values.subspan(i * frame->dimensions(), frame->dimensions());
       nodes.encode(first + i, *frame, vector, rotated);
     }
-  }
+  });
   HnswBuilder builder(*frame, nodes, options.seed);
   const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
   if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->nodes_, previous->ids(), ids);
@@ -187,16 +186,17 @@ bool HnswSegment::search_marked(const QueryCode& code, const SegmentQuery& query
 
 void HnswSegment::search_cells(const QueryCode& code, const SegmentQuery& query, std::size_t matches,
                                TopK& best) const {
-  auto& [walk, open, listed, scan_room, reaches, first, rest] = thread_workspace();
+  Workspace& room = thread_workspace();
+  auto& [reaches, first, rest] = room.cells;
   const VectorKernels& kernels = best_vector_kernels();
   const float length = std::sqrt(kernels.dot(query.vector.data(), query.vector.data(), dimensions()));
   const double rank = static_cast<double>(best.k()) * static_cast<double>(size()) / static_cast<double>(matches);
   cells_.reach(code, length, cells_.steps(rank, kCellsMiss * (1 - query.recall_target)), reaches);
-  HnswScan scan(nodes_, ids(), code, kCellDeviations, best, scan_room);
+  HnswScan scan(nodes_, ids(), code, kCellDeviations, best, room.scan);
   const auto look_into = [&](std::size_t cell) {
     if (reaches[cell] < best.floor()) return;
     const auto members = cells_.of(cell);
-    scan.add(kernels.select_bits(open.data(), members.data(), members.size(), scan.room(members.size())));
+    scan.add(kernels.select_bits(room.open.data(), members.data(), members.size(), scan.room(members.size())));
     reaches[cell] = kDone;
   };
   // In order only as far as that pays.
@@ -243,7 +243,7 @@ void HnswSegment::search_listed(const QueryCode& code, std::span<const std::uint
   for (std::size_t i = 0; i < likely.size(); ++i) {
     if (i + kPrefetched < likely.size()) prefetch_codes(ordinals[likely[i + kPrefetched].node]);
     const std::uint32_t ordinal = ordinals[likely[i].node];
-    bounds[likely[i].node] = -std::numeric_limits<float>::infinity();
+    bounds[likely[i].node] = kDone;
     if (likely[i].score >= best.floor()) best.offer({ids()[ordinal], nodes_.score(code, ordinal)});
   }
   const std::size_t found = best_vector_kernels().collect(bounds.data(), bounds.size(), best.floor(), chances.data());

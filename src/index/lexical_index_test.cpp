@@ -6,6 +6,7 @@
 #include <cstring>
 #include <future>
 #include <map>
+#include <numeric>
 #include <random>
 #include <set>
 #include <thread>
@@ -534,16 +535,22 @@ TEST(LexicalIndex, AnEmptyIndexSavesAndLoads) {
   EXPECT_EQ(loaded->view()->size(), 0u);
 }
 
-TEST(LexicalIndex, DamagedSnapshotsAreRefusedOrHarmless) {
-  const auto seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+// Of 400 chunks, merged.
+MemorySnapshot random_snapshot(std::mt19937& random) {
   Chunks chunks;
   for (ChunkId id = 0; id < 400; ++id) chunks[id] = random_fields(random);
   auto index = index_of(chunks);
   merge(index);
   MemorySnapshot snapshot;
   index.save(snapshot);
+  return snapshot;
+}
+
+TEST(LexicalIndex, DamagedSnapshotsAreRefusedOrHarmless) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const MemorySnapshot snapshot = random_snapshot(random);
   int refused = 0;
   for (int round = 0; round < 3'000; ++round) {
     MemorySnapshot damaged = snapshot;
@@ -572,14 +579,9 @@ TEST(LexicalIndex, DamagedForwardListsAreHarmless) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
-  Chunks chunks;
-  for (ChunkId id = 0; id < 400; ++id) chunks[id] = random_fields(random);
-  auto index = index_of(chunks);
-  merge(index);
-  MemorySnapshot snapshot;
-  index.save(snapshot);
-  std::vector<ChunkId> ids;
-  for (const auto& [id, fields] : chunks) ids.push_back(id);
+  const MemorySnapshot snapshot = random_snapshot(random);
+  std::vector<ChunkId> ids(400);
+  std::iota(ids.begin(), ids.end(), 0);
   int loads = 0;
   for (int round = 0; round < 300; ++round) {
     MemorySnapshot damaged = snapshot;

@@ -112,8 +112,6 @@ class ListSegment::Builder {
   }
 
  private:
-  template <class Function>
-  void for_rows(Function function);
   void assign();
   void encode();
   void encode_residual(std::span<const float> residual, std::size_t slot);
@@ -128,17 +126,6 @@ class ListSegment::Builder {
   std::vector<std::uint32_t> numbers_;  // Lists by ordinal.
 };
 
-// Calls function(first ordinal, values of some rows).
-template <class Function>
-void ListSegment::Builder::for_rows(Function function) {
-  std::vector<float> values;
-  for (std::size_t first = 0; first < numbers_.size(); first += kRowsAtOnce) {
-    values.resize(std::min(kRowsAtOnce, numbers_.size() - first) * rows_.dimensions());
-    rows_.read(first, values);
-    function(first, std::span<const float>(values));
-  }
-}
-
 void ListSegment::Builder::assign() {
   Lists& lists = segment_->lists_;
   lists.sizes.resize(table_.size());
@@ -146,7 +133,7 @@ void ListSegment::Builder::assign() {
   std::vector<double> fourth_powers(table_.size());
   std::vector<double> longest(table_.size());
   std::vector<float> distances2(kRowsAtOnce);
-  for_rows([&](std::size_t first, std::span<const float> values) {
+  for_row_blocks(rows_, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
     const std::size_t count = values.size() / rows_.dimensions();
     const auto numbers = std::span(numbers_).subspan(first, count);
     table_.nearest(values, numbers, std::span(distances2).first(count));
@@ -169,7 +156,7 @@ void ListSegment::Builder::encode() {
   segment_->make_codes(files_);
   std::vector<std::uint32_t> next = segment_->lists_.begins;
   std::vector<float> residual(rows_.dimensions());
-  for_rows([&](std::size_t first, std::span<const float> values) {
+  for_row_blocks(rows_, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
     for (std::size_t i = 0; i < values.size() / residual.size(); ++i) {
       const std::size_t list = numbers_[first + i];
       const auto centroid = segment_->centroid(list);

@@ -62,20 +62,16 @@ std::shared_ptr<VectorSegment> RabitqSegment::build_with(ScanBits bits, const Ve
   std::shared_ptr<RabitqSegment> segment(new RabitqSegment(bits, std::vector<ChunkId>(ids.begin(), ids.end()), frame,
                                                            make_columns(bits, ids.size(), *frame)));
   Columns& columns = segment->columns_;
-  std::vector<float> values;
   std::vector<float> rotated(frame->coordinates());
-  for (std::size_t first = 0; first < ids.size(); first += kBuilt) {
-    const std::size_t count = std::min(kBuilt, ids.size() - first);
-    values.resize(count * frame->dimensions());
-    rows.read(first, values);
-    for (std::size_t i = 0; i < count; ++i) {
+  for_row_blocks(rows, kBuilt, [&](std::size_t first, std::span<const float> values) {
+    for (std::size_t i = 0; i < values.size() / frame->dimensions(); ++i) {
       const std::size_t at = first + i;
-      const auto vector = std::span(values).subspan(i * frame->dimensions(), frame->dimensions());
+      const auto vector = values.subspan(i * frame->dimensions(), frame->dimensions());
       const CodeTerms terms = frame->encode(vector, rotated, columns.high.data() + at * frame->half(),
                                             columns.low.data() + at * frame->half());
       segment->store(at, rotated, terms, columns);
     }
-  }
+  });
   return segment;
 }
 

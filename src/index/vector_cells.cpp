@@ -19,17 +19,6 @@ constexpr std::size_t kRowsAtOnce = 1024;
 // What residuals' lengths and products with centroids may err by, for each unit of the query's length.
 constexpr float kRounding = 0.01f;
 
-template <class Function>
-void for_rows(const VectorRows& rows, Function function) {
-  std::vector<float> values;
-  const std::size_t count = rows.ids().size();
-  for (std::size_t first = 0; first < count; first += kRowsAtOnce) {
-    values.resize(std::min(kRowsAtOnce, count - first) * rows.dimensions());
-    rows.read(first, values);
-    function(first, std::span<const float>(values));
-  }
-}
-
 }  // namespace
 
 VectorCells VectorCells::build(const VectorRows& rows, const CodeFrame& frame, std::uint64_t seed) {
@@ -43,7 +32,7 @@ VectorCells VectorCells::build(const VectorRows& rows, const CodeFrame& frame, s
   const CentroidTable table(dimensions, centroids);
   std::vector<std::uint32_t> numbers(count);
   std::vector<float> distances2(count);
-  for_rows(rows, [&](std::size_t first, std::span<const float> values) {
+  for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
     const std::size_t taken = values.size() / dimensions;
     table.nearest(values, std::span(numbers).subspan(first, taken), std::span(distances2).subspan(first, taken));
   });

@@ -11,6 +11,7 @@
 // Thread safety: const members may be called from any threads together; set_profile() belongs to whoever builds.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -41,6 +42,18 @@ class VectorRows {
   // Writes rows first … first + out.size() / dimensions() − 1, row-major. Precondition: they exist.
   virtual void read(std::size_t first, std::span<float> out) const = 0;
 };
+
+// Calls function(first, values) with the values of all rows in turn, row-major, `most` rows at a time.
+template <class Function>
+void for_row_blocks(const VectorRows& rows, std::size_t most, Function function) {
+  std::vector<float> values;
+  const std::size_t count = rows.ids().size();
+  for (std::size_t first = 0; first < count; first += most) {
+    values.resize(std::min(most, count - first) * rows.dimensions());
+    rows.read(first, values);
+    function(first, std::span<const float>(values));
+  }
+}
 
 // Rows that lie in memory. Borrows both.
 class MemoryRows final : public VectorRows {
