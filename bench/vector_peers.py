@@ -4,7 +4,8 @@ usage (by bench/vector_search.py, with the peers' interpreter): vector_peers.py 
 ENGINE: hnswlib, faiss-hnsw, faiss-ivfpq, usearch-f32, usearch-i8, lancedb, qdrant-local. All take inner products of unit
 vectors, one thread.
 
-Commands: search QUERIES.f32 OUT.i32 SETTING K EVERY    as index_bench's, SETTING being one of those in the first answer
+Commands: search QUERIES.f32 OUT.i32 SETTING K SELECTED    as index_bench's, SETTING being one of those in the first answer;
+                                                           a file of ids for those alone that say takes_ids
           churn ROUNDS SEED
 Queries are given at once, so that Python's part is small; faiss may then share work among them. LanceDB and Qdrant are
 databases and are asked one query at a time, as their users do. Seconds are processor time.
@@ -24,7 +25,7 @@ import warnings
 import numpy as np
 
 os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # Or it warns of a change to come, at length.
-STEPS = (2, 5, 10, 20, 100, 1000)  # Selections that the databases keep attributes for.
+STEPS = (2, 3, 5, 10, 20, 100, 1000)  # Selections that the databases keep attributes for.
 
 
 class Hnswlib:
@@ -34,7 +35,7 @@ class Hnswlib:
     """
 
     settings = [10, 12, 14, 17, 20, 25, 30, 37, 45, 60, 90, 120, 180, 250, 350, 500, 800]
-    filtered = True
+    filtered = takes_ids = True
 
     def __init__(self, vectors):
         import hnswlib
@@ -45,14 +46,20 @@ class Hnswlib:
         self.label_of = self.ids.copy()  # By id.
         self.index.add_items(vectors, self.ids, num_threads=1)
 
-    def search(self, queries, setting, k, every):
-        labels = self.search_labels(queries, setting, k, every).astype(np.int64)
+    def search(self, queries, setting, k, selected):
+        labels = self.search_labels(queries, setting, k, self.accept(selected)).astype(np.int64)
         return np.where(labels < 0, -1, self.ids[labels])
 
-    def search_labels(self, queries, setting, k, every):
-        """`every` before the first removal alone, while labels are ids."""
+    def accept(self, selected):
+        """A selection before the first removal alone, while labels are ids."""
+        if isinstance(selected, int):
+            return (lambda label: label % selected == 0) if selected > 1 else None
+        is_selected = np.zeros(len(self.ids), dtype=bool)
+        is_selected[selected] = True
+        return is_selected.tolist().__getitem__
+
+    def search_labels(self, queries, setting, k, accept):
         self.index.set_ef(max(setting, k))
-        accept = (lambda label: label % every == 0) if every > 1 else None
         try:
             return self.index.knn_query(queries, k=k, num_threads=1, filter=accept)[0]
         except RuntimeError:  # It refuses all queries when one of them has fewer than k results.
@@ -81,7 +88,7 @@ class FaissHnsw:
     """M 16, efConstruction 200, f32 vectors: the same graph as hnswlib's."""
 
     settings = Hnswlib.settings
-    filtered = True
+    filtered = takes_ids = True
 
     def __init__(self, vectors):
         import faiss
@@ -92,11 +99,13 @@ class FaissHnsw:
         self.index.add(vectors)
         self.count = len(vectors)
 
-    def selector(self, every):
-        return self.faiss.IDSelectorBatch(np.arange(0, self.count, every)) if every > 1 else None
+    def selector(self, selected):
+        if isinstance(selected, int):
+            return self.faiss.IDSelectorBatch(np.arange(0, self.count, selected)) if selected > 1 else None
+        return self.faiss.IDSelectorBatch(selected)
 
-    def search(self, queries, setting, k, every):
-        parameters = self.faiss.SearchParametersHNSW(sel=self.selector(every), efSearch=max(setting, k))
+    def search(self, queries, setting, k, selected):
+        parameters = self.faiss.SearchParametersHNSW(sel=self.selector(selected), efSearch=max(setting, k))
         return self.index.search(queries, k, params=parameters)[1]
 
 
@@ -258,7 +267,7 @@ def build(name, path, dimensions):
     seconds = time.process_time() - start
     del vectors
     return engine, {"seconds": seconds, "resident": resident() - before, "settings": engine.settings, "filtered": engine.filtered,
-                    "churns": hasattr(engine, "remove"), **size_of(engine)}
+                    "takes_ids": getattr(engine, "takes_ids", False), "churns": hasattr(engine, "remove"), **size_of(engine)}
 
 
 def size_of(engine):
@@ -271,10 +280,16 @@ def load_library(name):
     __import__(LIBRARIES.get(name, "faiss"))
 
 
-def search(engine, dimensions, queries_path, out, setting, k, every):
+def read_selection(selected):
+    """A number as it is, or the ids in a file."""
+    return int(selected) if selected.isdigit() else np.fromfile(selected, dtype=np.int32).astype(np.int64)
+
+
+def search(engine, dimensions, queries_path, out, setting, k, selected):
     queries = read_rows(queries_path, dimensions)[:getattr(engine, "queries_most", None)]
+    selection = read_selection(selected)
     start = time.process_time()
-    found = engine.search(queries, json.loads(setting), int(k), int(every))
+    found = engine.search(queries, json.loads(setting), int(k), selection)
     seconds = time.process_time() - start
     np.where((found < 0) | (found > 2**31 - 1), -1, found).astype(np.int32).tofile(out)
     return {"seconds": seconds}

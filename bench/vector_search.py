@@ -2,14 +2,16 @@
 """Vector search side by side with hnswlib, faiss, usearch, LanceDB and Qdrant: queries per second by recall, filters, churn, memory.
 
 usage: bench/run vector-search [--data text,mnist784] [--sizes 10000,100000] [--rounds N] [--queries N] [--engines a,b]
-                               [--no-filters] [--churn ROUNDS] [--no-write]
+                               [--selections 50,10,near10,far10 | --no-filters] [--churn ROUNDS] [--no-write]
 
 text: MiniLM's embeddings of sliding windows over the evaluation texts, made once by this program with embed_lines; beyond
 100,000 vectors mixtures of two of them.
 mnist784: its images as unit vectors, at most 60,000. Queries are held out; the truth is an exact search of all vectors.
 Every engine runs on one thread and is measured in processor time. First each setting of each engine is tried, which gives
 the curve; then, in rounds and in random order, the fastest setting that reaches recall@10 of .90, .95 and .99, and the
-.95 setting under selections of half to a thousandth, with how much slower than that of all it is. Figures are medians over the rounds, with the smallest and largest.
+.95 setting under selections, with how much slower than that of all it is. Figures are medians over the rounds, with the smallest and largest.
+Selections are per cent of all: evenly spread, or (near10, far5) those nearest to the first question or farthest from it, while
+all questions ask. The latter are for engines that take a list of ids, and not measured unless asked for.
 Resident memory is what a process grows by while it builds, the input dropped. --churn removes a random half of the
 vectors and adds it again, so many times. Writes vector-search.json and vector-search.svg to docs/performance/; there a
 run replaces what it measured and leaves other data and sizes, each of which names its command and commit.
@@ -44,7 +46,7 @@ TARGETS = [0.60, 0.70, 0.80, 0.85, 0.88, 0.90, 0.92, 0.94, 0.95, 0.96, 0.97, 0.9
 USEFUL_RECALL = 0.89  # Below it an engine is not compared with.
 RECALLS = [0.90, 0.95, 0.99]
 WHOLE = "recall 0.95"  # What selections are compared with.
-SELECTIVITIES = {"50 %": 2, "20 %": 5, "10 %": 10, "5 %": 20, "1 %": 100, ".1 %": 1000}
+SELECTIONS = "50,33,20,10,5,1,.1"
 K = 10
 WORDS, STEP = 40, 7  # Of a window of text.
 EMBEDDED_MOST = 100_000  # Windows; embedding them takes minutes.
@@ -126,7 +128,7 @@ class Engine:
                                         env=environment.peers_environment(1))
         self.built = self.receive()
         self.settings = [json.dumps(s, separators=(",", ":")) for s in self.built.pop("settings", TARGETS)]
-        self.filtered, self.churns = self.built.pop("filtered", True), self.built.pop("churns", True)
+        self.filtered, self.takes_ids, self.churns = (self.built.pop(key, True) for key in ("filtered", "takes_ids", "churns"))
 
     def receive(self):
         line = self.process.stdout.readline()
@@ -139,8 +141,9 @@ class Engine:
         self.process.stdin.flush()
         return self.receive()
 
-    def search(self, setting, every=1):
-        reply = self.ask("search", self.queries, self.out, setting, K, every)
+    def search(self, setting, selected=1):
+        """Of all, of every so many'th, or of the ids in a file."""
+        reply = self.ask("search", self.queries, self.out, setting, K, selected)
         found = array.array("i", self.out.read_bytes())
         return reply, [found[i:i + K] for i in range(0, len(found), K)]
 
@@ -155,10 +158,19 @@ class Truth:
     def __init__(self, python, data, directory):
         self.exact, self.ids = Engine("flat", python, data, directory), {}
 
-    def recall(self, found, every=1):
-        if every not in self.ids:
-            self.ids[every] = [set(row) - {-1} for row in self.exact.search(1, every)[1]]
-        asked = self.ids[every][:len(found)]
+    def around_first(self, dimensions, size):
+        """All ids, those nearest to the first question first."""
+        with tempfile.NamedTemporaryFile() as question:
+            with open(self.exact.queries, "rb") as questions:
+                question.write(questions.read(dimensions * 4))
+            question.flush()
+            self.exact.ask("search", question.name, self.exact.out, 1, size, 1)
+        return array.array("i", self.exact.out.read_bytes())
+
+    def recall(self, found, selected=1):
+        if selected not in self.ids:
+            self.ids[selected] = [set(row) - {-1} for row in self.exact.search(1, selected)[1]]
+        asked = self.ids[selected][:len(found)]
         return sum(len(truth & set(row)) for truth, row in zip(asked, found)) / max(sum(map(len, asked)), 1)
 
 
@@ -196,8 +208,23 @@ def fastest(points, recall):
     return max(enough, key=lambda point: point[1])[2] if enough else None
 
 
-def cases_of(engines, curves, filters):
-    """What the rounds measure: (case, engine, setting, every)."""
+def selections_of(words, around, directory):
+    """By case, what engines search among: every so many'th id, or a file of those at one end of `around`."""
+    selections = {}
+    for word in words:
+        side, percent = re.fullmatch(r"(near|far|)([\d.]+)", word).groups()
+        if not side:
+            selections[f"selected {percent} %"] = round(100 / float(percent))
+            continue
+        count = max(round(len(around) * float(percent) / 100), 1)
+        path = directory / f"{word}.i32"
+        path.write_bytes(array.array("i", sorted(around[:count] if side == "near" else around[-count:])).tobytes())
+        selections[f"selected {side} {percent} %"] = path
+    return selections
+
+
+def cases_of(engines, curves, selections):
+    """What the rounds measure: (case, engine, setting, what is selected)."""
     cases = []
     for engine in engines:
         for recall in RECALLS:
@@ -205,18 +232,18 @@ def cases_of(engines, curves, filters):
             if setting is not None:
                 cases.append((f"recall {recall:.2f}", engine, setting, 1))
         setting = fastest(curves[engine.name], 0.95)
-        for name, every in SELECTIVITIES.items():
-            if filters and engine.filtered and setting is not None:
-                cases.append((f"selected {name}", engine, setting, every))
+        for case, selected in selections.items():
+            if engine.filtered and setting is not None and (engine.takes_ids or isinstance(selected, int)):
+                cases.append((case, engine, setting, selected))
     return cases
 
 
 def measure(cases, truth, rounds, rng):
     samples = collections.defaultdict(list)
     for _ in range(rounds):
-        for case, engine, setting, every in rng.sample(cases, len(cases)):
-            reply, found = engine.search(setting, every)
-            samples[case, engine.name].append({"qps": len(found) / reply["seconds"], "recall": truth.recall(found, every),
+        for case, engine, setting, selected in rng.sample(cases, len(cases)):
+            reply, found = engine.search(setting, selected)
+            samples[case, engine.name].append({"qps": len(found) / reply["seconds"], "recall": truth.recall(found, selected),
                                                **{key: reply[key] for key in ("p50_us", "p99_us") if key in reply}})
     return samples
 
@@ -292,7 +319,8 @@ def run(name, size, options, python, directories):
     curves = {engine.name: curve(engine, truth) for engine in engines}
     for engine in engines:
         say(f"  {engine.name}: " + ", ".join(f"{recall:.3f} {qps:.0f}/s" for recall, qps, _ in curves[engine.name]))
-    samples = measure(cases_of(engines, curves, options.filters), truth, options.rounds, random.Random(size))
+    selections = selections_of(options.selections, truth.around_first(data[2], size), scratch)
+    samples = measure(cases_of(engines, curves, selections), truth, options.rounds, random.Random(size))
     part = {
         "name": name, "vectors": size, "dimensions": data[2], "command": "bench/run vector-search " + shlex.join(sys.argv[1:]),
         "date": datetime.date.today().isoformat(), "commit": environment.commit(), "machine": environment.machine(),
@@ -344,11 +372,13 @@ def parse():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--engines", default=",".join(PEERS + OURS))
-    parser.add_argument("--no-filters", dest="filters", action="store_false")
+    parser.add_argument("--selections", default=SELECTIONS)
+    parser.add_argument("--no-filters", dest="selections", action="store_const", const="")
     parser.add_argument("--churn", type=int, default=0)
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
     options.data, options.engines = options.data.split(","), options.engines.split(",")
+    options.selections = [word for word in options.selections.split(",") if word]
     options.sizes = [int(size) for size in options.sizes.split(",")]
     return options
 

@@ -2,10 +2,10 @@
 //
 // usage: index_bench VECTORS.f32 DIMENSIONS KIND       KIND as in the configuration, "auto" included
 // Builds, prints a line of JSON, then reads commands and answers each with such a line:
-//   search QUERIES.f32 OUT.i32 TARGET K EVERY   ids, K for each query, −1 where there are fewer, go to OUT; EVERY > 1
-//                                               selects the ids that it divides
-//   churn ROUNDS SEED                           each round removes a random half and adds it again
-//   save FILE, load FILE                        a snapshot
+//   search QUERIES.f32 OUT.i32 TARGET K SELECTED  ids, K for each query, −1 where there are fewer, go to OUT; SELECTED
+//                                                 is 1 for all, a number for the ids that it divides, or a file of ids
+//   churn ROUNDS SEED                             each round removes a random half and adds it again
+//   save FILE, load FILE                          a snapshot
 // Seconds are processor time, so that other programs on the machine count less. Ids are the vectors' positions.
 #include <algorithm>
 #include <charconv>
@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <string>
@@ -44,12 +45,29 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::vector<float> read_floats(const std::string& path) {
+template <class T>
+std::vector<T> read_values(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<float> values(static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0)) / sizeof(float));
+  std::vector<T> values(static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0)) / sizeof(T));
   file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
   return values;
+}
+
+std::vector<float> read_floats(const std::string& path) { return read_values<float>(path); }
+
+// Of ids 0 … count − 1, as `search` says; nothing for all.
+std::optional<Selection> read_selection(const std::string& selected, std::size_t count) {
+  Selection selection;
+  ChunkId every = 0;
+  const auto [end, error] = std::from_chars(selected.data(), selected.data() + selected.size(), every);
+  if (error != std::errc() || end != selected.data() + selected.size()) {
+    for (const std::int32_t id : read_values<std::int32_t>(selected)) selection.add(id);
+    return selection;
+  }
+  if (every <= 1) return std::nullopt;
+  for (ChunkId id = 0; id < static_cast<ChunkId>(count); id += every) selection.add(id);
+  return selection;
 }
 
 class Bench {
@@ -109,23 +127,20 @@ void Bench::report(double seconds) const {
 }
 
 void Bench::search(std::istream& arguments) const {
-  std::string queries_path, out_path;
+  std::string queries_path, out_path, selected;
   double target = 0;
-  std::size_t k = 0, every = 1;
-  arguments >> queries_path >> out_path >> target >> k >> every;
+  std::size_t k = 0;
+  arguments >> queries_path >> out_path >> target >> k >> selected;
   const auto queries = read_floats(queries_path);
   const auto view = index_.view();
-  Selection selection;
-  for (ChunkId id = 0; every > 1 && id < static_cast<ChunkId>(view->size()); id += static_cast<ChunkId>(every)) {
-    selection.add(id);
-  }
+  const auto selection = read_selection(selected, view->size());
   std::vector<double> seconds;
   std::vector<std::int32_t> found;
   for (std::size_t first = 0; first < queries.size(); first += dimensions_) {
     const double start = processor_seconds();
     const auto hits = view->search({.vector = std::span(queries).subspan(first, dimensions_),
                                     .k = k,
-                                    .selection = every > 1 ? &selection : nullptr,
+                                    .selection = selection ? &*selection : nullptr,
                                     .recall_target = target});
     seconds.push_back(processor_seconds() - start);
     for (std::size_t i = 0; i < k; ++i) found.push_back(i < hits.size() ? static_cast<std::int32_t>(hits[i].id) : -1);
