@@ -1,39 +1,51 @@
 #include "index/calibration.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <random>
 #include <unordered_set>
 
-#include "index/vector_kernels.h"
+#include "index/product_kernels.h"
+#include "index/removed_set.h"
 
 namespace ragtime::index {
 namespace {
 
-constexpr std::size_t kQueries = 64;
+constexpr std::size_t kQueries = 256;
 constexpr std::size_t kWanted = 10;
 constexpr std::size_t kRowsAtOnce = 256;
 constexpr std::size_t kVectorsLeast = 2 * kWanted;
 constexpr std::size_t kDrawsOfEach = 20;
-constexpr double kStandardErrors = 2;
-constexpr double kEffortStep = 1.2;
+constexpr double kEffortStep = 1.15;
 constexpr double kRecallEnough = 0.9995;
 // So many efforts in a row that gain nothing end the search, but not before this recall: a kind that looks at some
 // vectors at any effort gains nothing at first.
-constexpr std::size_t kVainMost = 3;
+constexpr std::size_t kVainMost = 6;
 constexpr double kVainRecall = 0.98;
-// How far samples are moved, in distances between two vectors drawn at random.
+// How far questions are moved, in distances between two vectors drawn at random.
 constexpr float kMoved = 0.3f;
 
-struct Sample {
-  std::vector<float> origin{};  // The vector itself,
-  std::vector<float> vector{};  // and moved.
-  std::unordered_set<ChunkId> neighbours{};
+struct Row {
+  std::size_t ordinal = 0;
+  std::vector<float> vector{};
 };
 
-// Moves a vector by the difference of two others, in the directions in which vectors differ: a graph's links lead from
-// one of its own to all its neighbours, which no question from outside enjoys. Keeps its length.
+// Different vectors and none that is zero, as far as there are such: those find their like at any effort.
+std::vector<Row> draw_rows(const VectorRows& rows, std::size_t count, std::mt19937_64& random) {
+  std::vector<Row> drawn;
+  if (rows.ids().empty()) return drawn;
+  Row row{.vector = std::vector<float>(rows.dimensions())};
+  for (std::size_t draw = 0; drawn.size() < count && draw < kDrawsOfEach * count; ++draw) {
+    row.ordinal = random() % rows.ids().size();
+    rows.read(row.ordinal, row.vector);
+    const bool is_zero = std::all_of(row.vector.begin(), row.vector.end(), [](float value) { return value == 0; });
+    const bool is_new = std::none_of(drawn.begin(), drawn.end(), [&](const Row& r) { return r.vector == row.vector; });
+    if (!is_zero && is_new) drawn.push_back(row);
+  }
+  return drawn;
+}
+
+// Moves a vector by the difference of two others, in the directions in which vectors differ. Keeps its length.
 std::vector<float> moved_by(std::span<const float> vector, std::span<const float> from, std::span<const float> to) {
   std::vector<float> moved(vector.size());
   double before2 = 0, after2 = 0;
@@ -47,65 +59,88 @@ std::vector<float> moved_by(std::span<const float> vector, std::span<const float
   return moved;
 }
 
-// Different vectors and none that is zero, as far as there are such: those find their like at any effort.
-std::vector<Sample> sample_rows(const VectorRows& rows, std::size_t count, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  const auto draw_row = [&](std::span<float> row) { rows.read(random() % rows.ids().size(), row); };
-  std::vector<Sample> samples;
-  if (rows.ids().empty()) return samples;
-  std::vector<float> row(rows.dimensions()), from(rows.dimensions()), to(rows.dimensions());
-  for (std::size_t draw = 0; samples.size() < count && draw < kDrawsOfEach * count; ++draw) {
-    draw_row(row);
-    const bool is_zero = std::all_of(row.begin(), row.end(), [](float value) { return value == 0; });
-    const bool is_new = std::none_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.origin == row; });
-    if (is_zero || !is_new) continue;
-    draw_row(from);
-    draw_row(to);
-    samples.push_back({row, moved_by(row, from, to)});
+// A vector that is searched for as though it were not there.
+struct Sample {
+  Row row{};
+  RemovedSet removed{};  // Itself.
+  std::unordered_set<ChunkId> neighbours{};
+};
+
+std::vector<float> panel_of(std::span<const Row> rows, std::size_t dimensions) {
+  std::vector<float> panel(dimensions * kPanelWidth);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < dimensions; ++i) panel[i * kPanelWidth + r] = rows[r].vector[i];
   }
-  return samples;
+  return panel;
+}
+
+// The nearest of all rows to each of those drawn, but for itself.
+std::vector<TopK> exact_neighbours(const VectorRows& rows, std::span<const Row> drawn) {
+  std::vector<std::vector<float>> panels;
+  for (std::size_t from = 0; from < drawn.size(); from += kPanelWidth) {
+    panels.push_back(panel_of(drawn.subspan(from, std::min(kPanelWidth, drawn.size() - from)), rows.dimensions()));
+  }
+  std::vector<TopK> best(drawn.size(), TopK(kWanted));
+  std::vector<float> products(kRowsAtOnce * kPanelWidth);
+  for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
+    const std::size_t count = values.size() / rows.dimensions();
+    for (std::size_t q = 0; q < drawn.size(); ++q) {
+      const std::size_t place = q % kPanelWidth;
+      if (place == 0) {
+        best_product_kernels().panel_products(values.data(), count, rows.dimensions(), panels[q / kPanelWidth].data(),
+                                              products.data());
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        const float score = products[i * kPanelWidth + place];
+        if (score >= best[q].floor() && first + i != drawn[q].ordinal) best[q].offer({rows.ids()[first + i], score});
+      }
+    }
+  });
+  return best;
 }
 
 std::vector<Sample> make_samples(const VectorRows& rows, std::uint64_t seed) {
-  const std::size_t dimensions = rows.dimensions();
-  const auto ids = rows.ids();
-  auto samples = sample_rows(rows, kQueries, seed);
-  std::vector<TopK> best(samples.size(), TopK(kWanted));
-  std::vector<float> values(kRowsAtOnce * dimensions);
-  std::array<float, kRowsAtOnce> scores;
-  for (std::size_t first = 0; first < ids.size() && !samples.empty(); first += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, ids.size() - first);
-    rows.read(first, std::span(values).first(count * dimensions));
-    for (std::size_t q = 0; q < samples.size(); ++q) {
-      best_vector_kernels().dot_rows(samples[q].vector.data(), values.data(), count, dimensions, scores.data());
-      for (std::size_t i = 0; i < count; ++i) best[q].offer({ids[first + i], scores[i]});
-    }
-  }
+  std::mt19937_64 random(seed);
+  auto drawn = draw_rows(rows, kQueries, random);
+  auto best = exact_neighbours(rows, drawn);
+  std::vector<Sample> samples(drawn.size());
   for (std::size_t q = 0; q < samples.size(); ++q) {
+    samples[q].row = std::move(drawn[q]);
+    samples[q].removed.add(std::span(&samples[q].row.ordinal, 1));
     for (const Hit& hit : std::move(best[q]).take_sorted()) samples[q].neighbours.insert(hit.id);
   }
   return samples;
 }
 
+// Recall, less its standard error.
 double measure(const VectorSegment& segment, std::span<const Sample> samples, std::size_t effort) {
-  const OrdinalFilter open(segment.ids(), nullptr, nullptr);
-  std::size_t found = 0;
+  double sum = 0, squares = 0;
   for (const Sample& sample : samples) {
+    const OrdinalFilter others(segment.ids(), &sample.removed, nullptr);
     TopK best(kWanted);
-    segment.search({.vector = sample.vector, .effort = effort, .filter = &open}, best);
+    segment.search(
+        {.vector = sample.row.vector, .effort = effort, .filter = &others, .absent = sample.row.ordinal}, best);
+    std::size_t found = 0;
     for (const Hit& hit : std::move(best).take_sorted()) found += sample.neighbours.count(hit.id);
+    const double recall = static_cast<double>(found) / kWanted;
+    sum += recall;
+    squares += recall * recall;
   }
-  const auto trials = static_cast<double>(samples.size() * kWanted);
-  const double recall = static_cast<double>(found) / trials;
-  return recall - kStandardErrors * std::sqrt(recall * (1 - recall) / trials);
+  const auto count = static_cast<double>(samples.size());
+  const double mean = sum / count;
+  return mean - std::sqrt(std::max(squares / count - mean * mean, 0.0) / count);
 }
 
 }  // namespace
 
 std::vector<float> sample_questions(const VectorRows& rows, std::size_t count, std::uint64_t seed) {
-  std::vector<float> questions;
-  for (const Sample& sample : sample_rows(rows, count, seed)) {
-    questions.insert(questions.end(), sample.vector.begin(), sample.vector.end());
+  std::mt19937_64 random(seed);
+  std::vector<float> questions, from(rows.dimensions()), to(rows.dimensions());
+  for (const Row& row : draw_rows(rows, count, random)) {
+    rows.read(random() % rows.ids().size(), from);
+    rows.read(random() % rows.ids().size(), to);
+    const auto moved = moved_by(row.vector, from, to);
+    questions.insert(questions.end(), moved.begin(), moved.end());
   }
   return questions;
 }

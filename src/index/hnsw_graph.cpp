@@ -65,10 +65,11 @@ BoundTerms bit_bound_terms(const QueryCode& query, std::size_t half, float devia
 }
 
 void Walk::run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
-               std::span<const std::uint32_t> entries) {
+               std::span<const std::uint32_t> entries, std::optional<std::size_t> absent) {
   const Place place{nodes, layer, query};
   pool_.reset(breadth);
   visited_.reset(layer.size);
+  if (absent) visited_.insert(static_cast<std::uint32_t>(*absent));
   reserve(std::max(entries.size(), kExpandedAtOnce * layer.stride) + 1);
   left_count_ = 0;
   meet(place, entries);

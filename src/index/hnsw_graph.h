@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -120,10 +121,10 @@ BoundTerms bit_bound_terms(const QueryCode& query, std::size_t half, float devia
 // those kept; the others are ranked by their 4-bit codes. Kept between searches for its memory.
 class Walk {
  public:
-  // From `entries`, until none of the best `breadth` nodes that were met is left to expand. Precondition: there is an
-  // entry.
+  // From `entries`, until none of the best `breadth` nodes that were met is left to expand. Passes by `absent`.
+  // Precondition: there is an entry.
   void run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
-           std::span<const std::uint32_t> entries);
+           std::span<const std::uint32_t> entries, std::optional<std::size_t> absent = std::nullopt);
 
   // The best nodes that the last run met.
   const CandidatePool& pool() const { return pool_; }

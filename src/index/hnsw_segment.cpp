@@ -133,7 +133,7 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
     search_listed(code, filter.list(), best);
     return;
   }
-  const auto hits = search_graph(code, static_cast<std::size_t>(breadth), filter);
+  const auto hits = search_graph(code, static_cast<std::size_t>(breadth), filter, query.absent);
   // As many as a filter without regard to the query would have let pass, less what chance takes.
   if (hits.size() < std::min(matches, wanted / 2)) {
     search_listed(code, filter.list(), best);
@@ -143,11 +143,13 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
 }
 
 std::vector<Hit> HnswSegment::search_graph(const QueryCode& code, std::size_t breadth,
-                                           const OrdinalFilter& filter) const {
+                                           const OrdinalFilter& filter, std::optional<std::size_t> absent) const {
   Walk& walk = thread_workspace().walk;
   const auto entries = descend(nodes_, levels_, code, walk);
   const GraphLayer layer = nodes_.layer();
-  walk.run(nodes_, layer, code, breadth, entries);
+  // Its twins are there.
+  if (absent && !twins_of(static_cast<std::uint32_t>(*absent)).empty()) absent.reset();
+  walk.run(nodes_, layer, code, breadth, entries, absent);
   return pool_hits(code, filter);
 }
 

@@ -38,7 +38,8 @@ class HnswSegment final : public FramedSegment {
   void bound_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, std::span<float> bounds) const;
   void search_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, TopK& best) const;
   // Those of the best `breadth` that pass the filter.
-  std::vector<Hit> search_graph(const QueryCode& code, std::size_t breadth, const OrdinalFilter& filter) const;
+  std::vector<Hit> search_graph(const QueryCode& code, std::size_t breadth, const OrdinalFilter& filter,
+                                std::optional<std::size_t> absent = std::nullopt) const;
   // For selections: by cells or one by one. False, and nothing done, if bits do not pay.
   bool search_marked(const QueryCode& code, const SegmentQuery& query, TopK& best) const;
   // Those marked in this thread's workspace, so many.

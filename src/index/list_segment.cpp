@@ -36,6 +36,9 @@ constexpr double kRankOfAll = 10;
 constexpr double kMissCompared = 0.05;
 // Selections near a vector take more than those by chance.
 constexpr float kPartBelieved = 0.6f;
+// Of what a target allows to be missed without a selection: one that depends on the question needs lists that reach
+// farther.
+constexpr double kMissedOfSelection = 0.5;
 
 // What residuals' lengths and scores may err by.
 constexpr float kRounding = 0.005f;
@@ -166,9 +169,13 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
     prepared.terms = {kProductDeviations * prepared.table.error, prepared.table.offset, prepared.table.step,
                       kProductDeviations * static_cast<float>(deviation_) * prepared.length};
   }
-  const float t = query.effort == 0 || query.effort >= kEffortMost
+  std::size_t effort = query.effort;
+  if (query.filter->is_selective() && effort != 0) {
+    effort = std::max(effort, effort_for(1 - kMissedOfSelection * (1 - query.recall_target)));
+  }
+  const float t = effort == 0 || effort >= kEffortMost
                       ? std::numeric_limits<float>::infinity()
-                      : std::log2(static_cast<float>(query.effort)) * steps_part(query.filter);
+                      : std::log2(static_cast<float>(effort)) * steps_part(*query.filter);
   prepared.spread_factor = t * prepared.length / std::sqrt(static_cast<float>(dimensions()));
   return prepared;
 }
@@ -178,9 +185,9 @@ void ListSegment::release_fine() const {
 }
 
 // Of t: the best ten of a tenth lie where the best hundred of all do, for which lists need reach less far.
-float ListSegment::steps_part(const OrdinalFilter* filter) const {
-  if (filter == nullptr || !filter->is_selective() || filter->matches_max() == 0) return 1;
-  const double share = static_cast<double>(filter->matches_max()) / static_cast<double>(size());
+float ListSegment::steps_part(const OrdinalFilter& filter) const {
+  if (!filter.is_selective() || filter.matches_max() == 0) return 1;
+  const double share = static_cast<double>(filter.matches_max()) / static_cast<double>(size());
   const float part = reach_steps_.of(kRankOfAll / share, kMissCompared) / reach_steps_.of(kRankOfAll, kMissCompared);
   return std::isfinite(part) ? 1 - kPartBelieved * (1 - std::clamp(part, 0.0f, 1.0f)) : 1.0f;
 }

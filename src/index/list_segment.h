@@ -126,7 +126,7 @@ class ListSegment final : public VectorSegment {
   void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, const std::uint64_t* marked, std::vector<Chance>& queue, TopK& best) const;
   // Scores up to `most` of the queue, the best bounds first, as far as they have a chance.
   void refine(const Query& query, std::size_t most, std::vector<Chance>& queue, TopK& best) const;
-  float steps_part(const OrdinalFilter* filter) const;
+  float steps_part(const OrdinalFilter& filter) const;
   void measure_steps(std::span<const float> questions);  // Of the kind that sample_questions() gives.
   std::size_t listed_most() const;
   void scan_places(const Query& query, std::size_t first, std::span<const std::uint32_t> places, float product,

@@ -52,9 +52,8 @@ struct Split {
   TestVectors vectors;
   TestVectors queries;
 };
-Split split(std::size_t count, std::size_t dimensions, std::uint64_t seed) {
-  constexpr std::size_t kQueries = 30;
-  const auto all = embedding_like(count + kQueries, dimensions, seed);
+Split split(std::size_t count, std::size_t dimensions, std::uint64_t seed, std::size_t query_count = 30) {
+  const auto all = embedding_like(count + query_count, dimensions, seed);
   const auto border = all.values.begin() + static_cast<std::ptrdiff_t>(count * dimensions);
   return {{dimensions, {all.values.begin(), border}}, {dimensions, {border, all.values.end()}}};
 }
@@ -66,6 +65,14 @@ TEST_P(VectorContractTest, FindsWhatExactSearchFinds) {
   EXPECT_EQ(index.view()->report().kind, GetParam());
   EXPECT_EQ(index.view()->report().recent, 0u);
   EXPECT_GE(mean_recall(*index.view(), vectors, queries), kRecallLeast);
+}
+
+TEST_P(VectorContractTest, ReachesEachTarget) {
+  const auto [vectors, queries] = split(6000, 64, 5, 150);
+  const auto index = merged(vectors);
+  for (const double target : {0.8, 0.95, 0.99}) {
+    EXPECT_GE(mean_recall(*index.view(), vectors, queries, {}, nullptr, target), target) << target;
+  }
 }
 
 TEST_P(VectorContractTest, ScoresAreInnerProducts) {

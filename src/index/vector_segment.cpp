@@ -29,6 +29,8 @@ constexpr std::array kFactories{
 };
 
 constexpr double kCalibrationSlack = 1e-9;
+// Of those that the target allows: the others are left to filters and to queries unlike the vectors.
+constexpr double kMissesPlanned = 0.75;
 
 // Fixed part of a saved segment.
 struct SegmentHeader {
@@ -58,8 +60,7 @@ std::size_t VectorSegment::ordinal_of(ChunkId id) const {
 }
 
 std::size_t VectorSegment::effort_for(double recall_target) const {
-  // Half of the misses that the target allows are left to filters and to queries unlike the vectors.
-  const double wanted = 1 - (1 - recall_target) / 2;
+  const double wanted = 1 - kMissesPlanned * (1 - recall_target);
   for (const EffortPoint& point : profile_.efforts) {
     if (point.recall + kCalibrationSlack >= wanted) return point.effort;
   }

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -83,6 +84,9 @@ struct SegmentQuery {
   std::size_t effort = 0;  // Within effort_range(): rescore confidence, candidates kept, lists probed: the kind's own.
   const OrdinalFilter* filter = nullptr;  // Never null. Results pass it, and recall holds however few do.
   double recall_target = 0.95;            // What the effort is for.
+  // A vector that the filter leaves out and that is not to help in finding others either, as though it had never been
+  // there: for calibration.
+  std::optional<std::size_t> absent{};
 };
 
 // How much effort reaches which recall of the first ten, measured by calibrate() on the segment's own vectors.
@@ -118,7 +122,7 @@ class VectorSegment {
 
   const SegmentProfile& profile() const { return profile_; }
   void set_profile(SegmentProfile profile) { profile_ = std::move(profile); }
-  // The least effort measured to miss half as many as the target allows; the most that was measured when none did, or
+  // The least effort measured to miss three quarters of what the target allows; the most that was measured when none did, or
   // the most of the range when nothing was.
   std::size_t effort_for(double recall_target) const;
 
