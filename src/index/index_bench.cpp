@@ -1,9 +1,11 @@
 // One vector index as bench/vector_search.py measures it, through VectorIndex, on one thread.
 //
-// usage: index_bench VECTORS.f32 DIMENSIONS KIND       KIND as in the configuration, "auto" included
-// Builds, prints a line of JSON, then reads commands and answers each with such a line:
+// usage: index_bench VECTORS.f32 DIMENSIONS KIND [BASE]   KIND as in the configuration, "auto" included
+// Builds over the first BASE vectors, or all, prints a line of JSON, reads commands and answers each with such a line:
 //   search QUERIES.f32 OUT.i32 TARGET K SELECTED  ids, K for each query, −1 where there are fewer, go to OUT; SELECTED
 //                                                 is 1 for all, a number for the ids that it divides, or a file of ids
+//   add N                                         the next N of VECTORS, without a merge
+//   merge                                         whether due or not
 //   churn ROUNDS SEED                             each round removes a random half and adds it again
 //   save FILE, load FILE                          a snapshot
 // Seconds are processor time, so that other programs on the machine count less. Ids are the vectors' positions.
@@ -45,11 +47,13 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+// As many of `most` values behind the first `first` as there are.
 template <class T>
-std::vector<T> read_values(const std::string& path) {
+std::vector<T> read_values(const std::string& path, std::size_t first = 0, std::size_t most = SIZE_MAX) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<T> values(static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0)) / sizeof(T));
-  file.seekg(0);
+  const auto size = static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0)) / sizeof(T);
+  std::vector<T> values(std::min(most, size - std::min(first, size)));
+  file.seekg(static_cast<std::streamoff>(first * sizeof(T)));
   file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
   return values;
 }
@@ -75,11 +79,14 @@ class Bench {
   Bench(std::string path, std::size_t dimensions, VectorIndexOptions options)
       : path_(std::move(path)), dimensions_(dimensions), options_(options), index_(dimensions, options) {}
 
-  void build();
+  void build(std::size_t base);
   bool answer(const std::string& line);
 
  private:
-  void add(std::span<const float> values, std::span<const ChunkId> ids);
+  // `values` are those of ids from `first_id` on.
+  void add(std::span<const float> values, std::span<const ChunkId> ids, ChunkId first_id = 0);
+  void add(std::istream& arguments);
+  void merge_now();
   void merge() { index_.adopt(index_.merge(*index_.view())); }
   void report(double seconds) const;
   void search(std::istream& arguments) const;
@@ -94,18 +101,18 @@ class Bench {
   std::size_t resident_before_ = resident_bytes();
 };
 
-void Bench::add(std::span<const float> values, std::span<const ChunkId> ids) {
+void Bench::add(std::span<const float> values, std::span<const ChunkId> ids, ChunkId first_id) {
   for (std::size_t first = 0; first < ids.size(); first += kAddedAtOnce) {
     std::vector<VectorIndex::Addition> additions;
     for (const ChunkId id : ids.subspan(first, std::min(kAddedAtOnce, ids.size() - first))) {
-      additions.push_back({id, values.subspan(static_cast<std::size_t>(id) * dimensions_, dimensions_)});
+      additions.push_back({id, values.subspan(static_cast<std::size_t>(id - first_id) * dimensions_, dimensions_)});
     }
     index_.apply({}, additions);
   }
 }
 
-void Bench::build() {
-  auto values = read_floats(path_);
+void Bench::build(std::size_t base) {
+  auto values = read_values<float>(path_, 0, base < SIZE_MAX / dimensions_ ? base * dimensions_ : SIZE_MAX);
   std::vector<ChunkId> ids(values.size() / dimensions_);
   std::iota(ids.begin(), ids.end(), ChunkId{0});
   const double start = processor_seconds();
@@ -115,6 +122,26 @@ void Bench::build() {
   const double seconds = processor_seconds() - start;
   values = std::vector<float>();  // An empty list would keep the memory.
   report(seconds);
+}
+
+void Bench::add(std::istream& arguments) {
+  std::size_t count = 0;
+  arguments >> count;
+  const std::size_t before = index_.view()->size();
+  auto values = read_values<float>(path_, before * dimensions_, count * dimensions_);
+  std::vector<ChunkId> ids(values.size() / dimensions_);
+  std::iota(ids.begin(), ids.end(), static_cast<ChunkId>(before));
+  const double start = processor_seconds();
+  add(values, ids, static_cast<ChunkId>(before));
+  const double seconds = processor_seconds() - start;
+  values = std::vector<float>();  // An empty list would keep the memory.
+  report(seconds);
+}
+
+void Bench::merge_now() {
+  const double start = processor_seconds();
+  merge();
+  report(processor_seconds() - start);
 }
 
 void Bench::report(double seconds) const {
@@ -202,6 +229,10 @@ bool Bench::answer(const std::string& line) {
   words >> command;
   if (command == "search") {
     search(words);
+  } else if (command == "add") {
+    add(words);
+  } else if (command == "merge") {
+    merge_now();
   } else if (command == "churn") {
     churn(words);
   } else if (command == "save") {
@@ -220,8 +251,8 @@ bool Bench::answer(const std::string& line) {
 
 int main(int argc, char** argv) {
   using namespace ragtime::index;
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: index_bench VECTORS.f32 DIMENSIONS KIND\n");
+  if (argc != 4 && argc != 5) {
+    std::fprintf(stderr, "usage: index_bench VECTORS.f32 DIMENSIONS KIND [BASE]\n");
     return 2;
   }
   const auto kind = parse_vector_kind(argv[3]);
@@ -231,7 +262,7 @@ int main(int argc, char** argv) {
   }
   const auto files = std::filesystem::absolute(argv[1]).parent_path();
   Bench bench(argv[1], std::strtoul(argv[2], nullptr, 10), {.kind = *kind, .files = files});
-  bench.build();
+  bench.build(argc == 5 ? std::strtoul(argv[4], nullptr, 10) : SIZE_MAX);
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     if (!bench.answer(line)) return 2;
