@@ -138,6 +138,17 @@ void ListSegment::prefetch_fine(std::size_t slot) const {
   prefetch(columns_.low.data() + slot * half, half);
 }
 
+void ListSegment::prefetch_listed(std::size_t slot) const {
+  if (scans_bits()) return prefetch_fine(slot);
+  prefetch(product_codes(slot), quantizer_->pairs() * kCodeBlock);
+  __builtin_prefetch(columns_.scan_scale.data() + slot);
+  __builtin_prefetch(columns_.scan_error.data() + slot);
+}
+
+const std::uint8_t* ListSegment::product_codes(std::size_t slot) const {
+  return columns_.products.data() + slot / kCodeBlock * kCodeBlock * quantizer_->pairs() + slot % kCodeBlock;
+}
+
 void ListSegment::place(std::size_t slot, std::size_t ordinal) {
   columns_.ordinals[slot] = static_cast<std::uint32_t>(ordinal);
   slots_[ordinal] = static_cast<std::uint32_t>(slot);
@@ -180,7 +191,7 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
   return prepared;
 }
 
-void ListSegment::release_fine() const {
+void ListSegment::release_file_pages() const {
   if (fine_in_file_) release_pages(std::as_bytes(columns_.fine.span()));
 }
 
@@ -304,16 +315,30 @@ void ListSegment::refine(const Query& query, std::size_t most, std::vector<Chanc
   }
 }
 
-// Upper bounds of the vectors in slots `first` + some places, which ascend, and of those in the same blocks.
+// Upper bounds of the vectors in slots `first` + some places, which ascend, and of others in the same blocks.
 void ListSegment::scan_places(const Query& query, std::size_t first, std::span<const std::uint32_t> places,
                               float product, float* upper) const {
   const std::size_t block = scans_bits() ? kBitBlock : kCodeBlock;
   for (std::size_t i = 0; i < places.size();) {
     const std::size_t begin = places[i] / block * block;
     std::size_t end = begin + block;
-    for (; i < places.size() && places[i] < end + block; ++i) end = places[i] / block * block + block;
-    scan_codes(query, first + begin, end - begin, product, upper + begin);
+    std::size_t next = i;
+    for (; next < places.size() && places[next] < end + block; ++next) end = places[next] / block * block + block;
+    if (!scans_bits() && next - i <= (end - begin) / block) {  // One of each block.
+      for (; i < next; ++i) upper[places[i]] = upper_bound_of(query, first + places[i], product);
+    } else {
+      scan_codes(query, first + begin, end - begin, product, upper + begin);
+    }
+    i = next;
   }
+}
+
+// As scan_codes, of one vector by product quantisation.
+float ListSegment::upper_bound_of(const Query& query, std::size_t slot, float product) const {
+  const std::int32_t sum = table_sum(product_codes(slot), quantizer_->pairs(), query.table.entries.data());
+  const BoundTerms& terms = query.terms;
+  return terms.base + product + columns_.scan_scale[slot] * (terms.offset + terms.factor * static_cast<float>(sum)) +
+         terms.slack * columns_.scan_error[slot];
 }
 
 // Upper bounds of the vectors in slots first … first + count − 1; first is a multiple of the
@@ -370,10 +395,8 @@ void ListSegment::search_listed(const Query& query, std::span<const std::uint32_
   const auto dot_rows = best_vector_kernels().dot_rows;
   dot_rows(query.vector.data(), lists_.centroids.data(), products.size(), dimensions(), products.data());
   std::vector<Chance> queue;
-  std::array<float, kCodeBlock> upper;
-  std::size_t bounded = columns_.ordinals.size();  // The block that `upper` is of.
   for (std::size_t i = 0; i < ordinals.size(); ++i) {
-    if (scans_bits() && i + kPrefetched < ordinals.size()) prefetch_fine(slots_[ordinals[i + kPrefetched]]);
+    if (i + kPrefetched < ordinals.size()) prefetch_listed(slots_[ordinals[i + kPrefetched]]);
     const std::size_t slot = slots_[ordinals[i]];
     const std::size_t list = list_of(slot);
     float product = products.empty() ? 0 : products[list];
@@ -382,11 +405,9 @@ void ListSegment::search_listed(const Query& query, std::span<const std::uint32_
       best.offer({ids()[ordinals[i]], score(query.code, product, slot)});
       continue;
     }
-    const std::size_t block = slot / kCodeBlock * kCodeBlock;
-    if (block != bounded) scan_codes(query, block, kCodeBlock, product, upper.data());
-    bounded = block;
-    if (upper[slot - block] < best.floor()) continue;
-    enqueue({upper[slot - block], product, static_cast<std::uint32_t>(slot)}, queue);
+    const float upper = upper_bound_of(query, slot, product);
+    if (upper < best.floor()) continue;
+    enqueue({upper, product, static_cast<std::uint32_t>(slot)}, queue);
     if (i % kScanned == kScanned - 1) refine(query, kRefinedAtOnce, queue, best);
   }
   refine(query, queue.size(), queue, best);

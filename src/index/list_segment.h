@@ -7,7 +7,7 @@
 //
 // A search takes lists by falling <c, y> + t · s, s being |y| / √d times the list's spread, √(Σ|r|⁴ / Σ|r|²), which
 // copies of the centroid do not lower, and ends where that does not reach the worst of the best k so far and 2,048
-// vectors have been scanned; t = log2(effort), less under a selection, for ivf by as much as was measured: the worst of
+// vectors have been scanned; t = log2(effort), less under a selection, by as much as was measured: the worst of
 // k is farther away then, where fewer vectors are far above their centroid. Of a list then only blocks that have selected vectors are scanned. In a list, the 8-bit code is looked at only where the short one's error
 // bound leaves a chance.
 //
@@ -59,6 +59,7 @@ class ListSegment final : public VectorSegment {
   void reconstruct(std::size_t ordinal, std::span<float> out) const override;
   std::size_t bytes() const override;
   std::size_t file_bytes() const override { return fine_in_file_ ? columns_.fine.bytes() : 0; }
+  void release_file_pages() const override;
   void save(SnapshotWriter& writer, std::string_view prefix) const override;
 
  private:
@@ -120,7 +121,8 @@ class ListSegment final : public VectorSegment {
   std::size_t fine_stride() const { return 2 * frame_->half() + sizeof(float); }
   FineCode fine_code(std::size_t slot) const;
   void prefetch_fine(std::size_t slot) const;
-  void release_fine() const;  // From memory, where it lies in a file.
+  void prefetch_listed(std::size_t slot) const;  // What a selection's vectors are compared by.
+  const std::uint8_t* product_codes(std::size_t slot) const;  // The first byte.
   Query prepare(const SegmentQuery& query) const;
   void search_listed(const Query& query, std::span<const std::uint32_t> ordinals, TopK& best) const;
   void scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter, const std::uint64_t* marked, std::vector<Chance>& queue, TopK& best) const;
@@ -132,6 +134,7 @@ class ListSegment final : public VectorSegment {
   void scan_places(const Query& query, std::size_t first, std::span<const std::uint32_t> places, float product,
                    float* upper) const;
   void scan_codes(const Query& query, std::size_t first, std::size_t count, float product, float* upper) const;
+  float upper_bound_of(const Query& query, std::size_t slot, float product) const;
   // Of about `count` short codes, in squares of their stored deviations, and how many.
   std::pair<double, std::size_t> squared_errors(std::span<const float> vector, std::size_t count) const;
   float score(const QueryCode& code, float product, std::size_t slot) const;

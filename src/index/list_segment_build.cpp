@@ -106,8 +106,8 @@ class ListSegment::Builder {
     assign();
     encode();
     if (!segment_->scans_bits()) measure_deviation(sample);
-    segment_->release_fine();
-    if (segment_->scans_bits()) segment_->measure_steps(sample_questions(rows_, kQuestionsAsked, seed));
+    segment_->measure_steps(sample_questions(rows_, kQuestionsAsked, seed));
+    segment_->release_file_pages();
     return segment_;
   }
 

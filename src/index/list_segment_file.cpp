@@ -45,7 +45,7 @@ void ListSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "scan_error", columns_.scan_error.span());
   if (!scans_bits()) {
     writer.column(name + "fine", columns_.fine.span());
-    return release_fine();
+    return release_file_pages();
   }
   writer.column(name + "high", columns_.high.span());
   writer.column(name + "low", columns_.low.span());
@@ -101,7 +101,7 @@ Result<void> ListSegment::load_codes(const SnapshotReader& reader, const std::st
   if (!scans_bits()) {
     RAGTIME_TRY(columns_.fine, reader.keep<std::uint8_t>(name + "fine", size() * fine_stride()));
     fine_in_file_ = reader.is_file();
-    release_fine();
+    release_file_pages();
     return {};
   }
   RAGTIME_TRY(columns_.high, reader.keep<std::uint8_t>(name + "high", slots * frame_->half()));

@@ -168,6 +168,12 @@ TEST_P(ListSegmentTest, SearchesAlikeAfterLoading) {
   }
 }
 
+TEST_P(ListSegmentTest, HowFarListsReachIsMeasuredWhereThereAreSome) {
+  KeptColumns kept;
+  save_segment(kept, "v.", *build());
+  EXPECT_EQ(std::isfinite(kept.values<float>("v.steps")[0]), GetParam() != VectorKind::pq);
+}
+
 TEST_P(ListSegmentTest, ProductCodesAloneAreResidentWhereThereIsADirectory) {
   const MemoryRows rows(kDimensions, ids_, vectors_.values);
   const auto resident = vector_segment_factory(GetParam())->build(rows, {.seed = 3});

@@ -86,6 +86,10 @@ TEST(ProductKernels, TableSumsAreExact) {
             expected[v] += table[2 * p * kCodewords + byte % 16] + table[(2 * p + 1) * kCodewords + byte / 16];
           }
         }
+        for (std::size_t v = 0; v < expected.size(); ++v) {
+          const std::uint8_t* first = codes.data() + v / kCodeBlock * pairs * kCodeBlock + v % kCodeBlock;
+          EXPECT_EQ(table_sum(first, pairs, table.data()), expected[v]) << pairs << " pairs, vector " << v;
+        }
         for (const ProductKernels* kernels : all_kernels()) {
           std::vector<std::int32_t> out(expected.size(), -1);
           kernels->table_sums(codes.data(), blocks, pairs, table.data(), out.data());

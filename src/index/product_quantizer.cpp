@@ -26,6 +26,22 @@ Part part_of(std::span<const float> vector, std::size_t part) {
   return values;
 }
 
+// Of a part of a query with the codewords of its book; the lowest and the highest.
+float part_products(const float* values, const float* book, float* products, float& lowest) {
+  std::array<float, kCodewords> sums{};
+  for (std::size_t i = 0; i < ProductQuantizer::kPartSize; ++i) {
+    for (std::size_t c = 0; c < kCodewords; ++c) sums[c] += values[i] * book[i * kCodewords + c];
+  }
+  float highest = sums[0];
+  lowest = sums[0];
+  for (const float sum : sums) {
+    lowest = std::min(lowest, sum);
+    highest = std::max(highest, sum);
+  }
+  std::copy(sums.begin(), sums.end(), products);
+  return highest;
+}
+
 }  // namespace
 
 ProductQuantizer::ProductQuantizer(std::size_t dimensions) : dimensions_(dimensions), codebooks_(parts() * kBookSize) {}
@@ -76,23 +92,24 @@ void ProductQuantizer::decode(std::span<const std::uint8_t> codes, std::span<flo
 
 ProductTable ProductQuantizer::table(std::span<const float> query) const {
   RAGTIME_CHECK(query.size() == dimensions_);
+  std::vector<float> values(query.begin(), query.end());
+  values.resize(parts() * kPartSize);
   std::vector<float> products(parts() * kCodewords);
   std::vector<float> least(parts());
   float widest = 0;
-  for (std::size_t part = 0; part < parts(); ++part) {
-    const Part values = part_of(query, part);
-    const auto out = std::span(products).subspan(part * kCodewords, kCodewords);
-    for (std::size_t i = 0; i < kPartSize; ++i) {
-      for (std::size_t c = 0; c < kCodewords; ++c) out[c] += values[i] * codebook(part)[i * kCodewords + c];
-    }
-    const auto [low, high] = std::minmax_element(out.begin(), out.end());
-    least[part] = *low;
-    widest = std::max(widest, *high - *low);
+  for (std::size_t part = 0; part < least.size(); ++part) {
+    const float highest = part_products(&values[part * kPartSize], &codebooks_[part * kBookSize],
+                                        &products[part * kCodewords], least[part]);
+    widest = std::max(widest, highest - least[part]);
   }
   ProductTable table{std::vector<std::uint8_t>(products.size()), 0, widest / kTableMost, 0};
   const float inverse = widest > 0 ? kTableMost / widest : 0;
-  for (std::size_t i = 0; i < products.size(); ++i) {
-    table.entries[i] = static_cast<std::uint8_t>((products[i] - least[i / kCodewords]) * inverse + 0.5f);
+  for (std::size_t part = 0; part < least.size(); ++part) {
+    const float* from = &products[part * kCodewords];
+    std::uint8_t* entries = &table.entries[part * kCodewords];
+    for (std::size_t c = 0; c < kCodewords; ++c) {
+      entries[c] = static_cast<std::uint8_t>(static_cast<int>((from[c] - least[part]) * inverse + 0.5f));
+    }
   }
   for (const float value : least) table.offset += value;
   table.error = table.step * std::sqrt(static_cast<float>(parts()) / 12);

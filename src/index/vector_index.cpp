@@ -162,6 +162,7 @@ std::shared_ptr<const VectorSegment> VectorIndex::merge(const VectorView& view, 
   auto segment = vector_segment_factory(choice.kind)->build(rows, options);
   if (segment == nullptr) return nullptr;
   segment->set_profile({.efforts = calibrate(*segment, rows, options.seed), .reason = std::move(choice.reason)});
+  segment->release_file_pages();
   state_->remember(segment, from);
   return segment;
 }

@@ -1,10 +1,14 @@
 #include "index/vector_index.h"
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <string>
 #include <thread>
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "index/vector_segment.h"
 #include "index/vector_test_data.h"
@@ -267,6 +271,41 @@ TEST(VectorIndex, ManyRecentOnesAreFoundAsExactSearchFinds) {
     for (std::size_t i = 0; i < selected.size(); ++i) EXPECT_NEAR(selected[i].score, best_odd[i].score, 1e-5) << q;
   }
   EXPECT_EQ(index.view()->report().recent, kCount - removed.size());
+}
+
+// Of mappings whose file lies in a folder: sizes and what of them is mapped now, in KiB.
+struct MappedFiles {
+  std::size_t size = 0;
+  std::size_t resident = 0;
+};
+
+MappedFiles mapped_files(const std::filesystem::path& folder) {
+  MappedFiles files;
+  bool is_ours = false;
+  std::ifstream maps("/proc/self/smaps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" kB") == std::string::npos) is_ours = line.find(folder.string() + "/") != std::string::npos;
+    if (is_ours && line.starts_with("Size:")) files.size += std::stoul(line.substr(5));
+    if (is_ours && line.starts_with("Rss:")) files.resident += std::stoul(line.substr(4));
+  }
+  return files;
+}
+
+TEST(VectorIndex, WhatCalibrationReadOfAFileIsNotResidentAfterAMerge) {
+  const auto folder = std::filesystem::temp_directory_path() / ("ragtime-merge-" + std::to_string(::getpid()));
+  const auto vectors = embedding_like(3000, 100, 12);
+  VectorIndex index(100, {.kind = VectorKind::ivf_pq, .files = folder});
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    add(index, static_cast<ChunkId>(i), {vectors[i].begin(), vectors[i].end()});
+  }
+  merge_now(index);
+  const auto merged = mapped_files(folder);
+  EXPECT_GE(merged.size * 1024, index.view()->report().file_bytes);
+  // The last page may be shared with what follows, and stays.
+  EXPECT_LE(merged.resident * 1024, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  index.view()->search({.vector = vectors[0]});
+  EXPECT_GT(mapped_files(folder).resident, merged.resident);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

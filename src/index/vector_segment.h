@@ -139,6 +139,8 @@ class VectorSegment {
   virtual std::size_t bytes() const = 0;
   // Of columns that lie in a file and are read where they are needed: resident while the system has room.
   virtual std::size_t file_bytes() const { return 0; }
+  // Those columns are not needed now: what a build, calibration or saving touched of them no longer counts as resident.
+  virtual void release_file_pages() const {}
   // Writes all but ids and profile (save_segment() does those) as columns whose names start with `prefix`.
   virtual void save(SnapshotWriter& writer, std::string_view prefix) const = 0;
 
