@@ -161,21 +161,30 @@ void Bench::search(std::istream& arguments) const {
   const auto queries = read_floats(queries_path);
   const auto view = index_.view();
   const auto selection = read_selection(selected, view->size());
-  std::vector<double> seconds;
+  const auto search_one = [&](std::size_t first) {
+    return view->search({.vector = std::span(queries).subspan(first, dimensions_),
+                         .k = k,
+                         .selection = selection ? &*selection : nullptr,
+                         .recall_target = target});
+  };
   std::vector<std::int32_t> found;
+  found.reserve(queries.size() / dimensions_ * k);
+  // All without a look at the clock in between, which takes a fiftieth of a search; then each.
+  const double begin = processor_seconds();
+  for (std::size_t first = 0; first < queries.size(); first += dimensions_) {
+    const auto hits = search_one(first);
+    for (std::size_t i = 0; i < k; ++i) found.push_back(i < hits.size() ? static_cast<std::int32_t>(hits[i].id) : -1);
+  }
+  const double sum = processor_seconds() - begin;
+  std::vector<double> seconds;
   for (std::size_t first = 0; first < queries.size(); first += dimensions_) {
     const double start = processor_seconds();
-    const auto hits = view->search({.vector = std::span(queries).subspan(first, dimensions_),
-                                    .k = k,
-                                    .selection = selection ? &*selection : nullptr,
-                                    .recall_target = target});
+    search_one(first);
     seconds.push_back(processor_seconds() - start);
-    for (std::size_t i = 0; i < k; ++i) found.push_back(i < hits.size() ? static_cast<std::int32_t>(hits[i].id) : -1);
   }
   std::ofstream(out_path, std::ios::binary)
       .write(reinterpret_cast<const char*>(found.data()),
              static_cast<std::streamsize>(found.size() * sizeof(std::int32_t)));
-  const double sum = std::accumulate(seconds.begin(), seconds.end(), 0.0);
   std::sort(seconds.begin(), seconds.end());
   std::printf(R"({"seconds":%.6f,"p50_us":%.1f,"p99_us":%.1f})"
               "\n",
