@@ -8,9 +8,12 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <functional>
 #include <limits>
+#include <span>
 #include <vector>
+
+#include "index/vector_kernels.h"
 
 namespace ragtime::index {
 
@@ -25,7 +28,7 @@ class CandidatePool {
 
   // Empties the pool, which keeps `capacity` of the best from now on. Precondition: capacity > 0.
   void reset(std::size_t capacity) {
-    if (entries_.size() <= capacity) entries_.resize(capacity + 1);
+    if (entries_.size() < capacity + kInsertRoom) entries_.resize(capacity + kInsertRoom);
     capacity_ = capacity;
     size_ = 0;
     next_ = 0;
@@ -35,18 +38,25 @@ class CandidatePool {
   // What a score must exceed to be kept.
   float floor() const { return floor_; }
 
-  // Whether it is kept. Precondition: node < kNodesMost.
-  bool insert(float score, std::uint32_t node) {
-    if (!(score > floor_)) return false;
-    const std::uint64_t entry = std::uint64_t{ordered(score)} << 32 | std::uint64_t{node} << 1;
-    const std::size_t position = count_above(entry);
-    std::uint64_t* at = entries_.data() + position;
-    std::memmove(at + 1, at, (size_ - position) * sizeof *at);
-    *at = entry;
-    size_ += size_ < capacity_ ? 1 : 0;
+  // As insert() takes them. Precondition: node < kNodesMost.
+  static std::uint64_t entry_of(float score, std::uint32_t node) {
+    return std::uint64_t{ordered(score)} << 32 | std::uint64_t{node} << 1;
+  }
+
+  // Keeps the best. Scores are numbers.
+  void insert(std::span<const std::uint64_t> entries) {
+    if (entries.empty()) return;
+    size_ = best_vector_kernels().insert_descending(entries_.data(), size_, capacity_, entries.data(), entries.size());
     if (size_ == capacity_) floor_ = score_of(entries_[size_ - 1]);
-    next_ = std::min(next_, position);
-    return true;
+    const auto first = entries_.begin();
+    const std::uint64_t best = *std::max_element(entries.begin(), entries.end());
+    const auto place = std::lower_bound(first, first + static_cast<std::ptrdiff_t>(next_), best, std::greater<>());
+    next_ = static_cast<std::size_t>(place - first);
+  }
+  // If it is above the floor.
+  void insert(float score, std::uint32_t node) {
+    const std::uint64_t entry = entry_of(score, node);
+    if (score > floor_) insert({&entry, 1});
   }
 
   // Whether a node is left to expand.
@@ -75,17 +85,7 @@ class CandidatePool {
   }
   static std::uint32_t node_of(std::uint64_t entry) { return static_cast<std::uint32_t>(entry) >> 1; }
 
-  std::size_t count_above(std::uint64_t entry) const {
-    const std::uint64_t* first = entries_.data();
-    for (std::size_t left = size_; left > 0;) {
-      const std::size_t half = (left + 1) / 2;
-      first += first[half - 1] > entry ? half : 0;
-      left -= half;
-    }
-    return static_cast<std::size_t>(first - entries_.data());
-  }
-
-  std::vector<std::uint64_t> entries_;  // Best first; at least one more than the capacity.
+  std::vector<std::uint64_t> entries_;  // Best first, with room for the kernel.
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;
   std::size_t next_ = 0;  // All before it are expanded.

@@ -182,14 +182,14 @@ void HnswBuilder::insert(std::uint32_t ordinal, std::size_t level) {
   const std::size_t lowest = inserted_ < kept_ ? 1 : 0;
   if (level < lowest) return;
   frame_.decode_rotated(nodes_.high(ordinal), nodes_.low(ordinal), nodes_.factors(ordinal).fine_scale, rotated_);
-  QueryCode query = frame_.prepare_rotated(rotated_);
-  query.base = nodes_.factors(ordinal).add;
-  const auto found = find_candidates(query, lowest, level);
+  frame_.prepare_rotated(rotated_, query_);
+  query_.base = nodes_.factors(ordinal).add;
+  const auto found = find_candidates(query_, lowest, level);
   std::uint32_t node = ordinal;
   for (std::size_t at = 0; at <= level; ++at) {
     if (at > 0) node = add_to_level(at, ordinal, node);
     candidates_ = found[at];
-    if (at >= lowest) connect(node, links_of(at), query);
+    if (at >= lowest) connect(node, links_of(at), query_);
   }
 }
 

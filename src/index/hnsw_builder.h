@@ -90,6 +90,7 @@ class HnswBuilder {
 
   Walk walk_;
   std::vector<float> rotated_;
+  QueryCode query_;
   std::vector<Candidate> candidates_;  // Scores are 8-bit.
   std::vector<Candidate> selected_;
   // Codes of selected ones as 8-bit numbers, to compare others' codes with.

@@ -16,6 +16,7 @@ constexpr float kBitErrorOfScale = 0.603f;
 constexpr std::size_t kExpandedAtOnce = 2;
 // Deviations within which a node may still be better than estimated.
 constexpr float kBitDeviations = 1.0f;
+constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
 
 std::size_t head_bytes(std::size_t half) {
   return (half / 4 + sizeof(HnswNodes::Factors) + kHeadUnit - 1) / kHeadUnit * kHeadUnit;
@@ -88,22 +89,21 @@ void Walk::reserve(std::size_t met_most) {
   if (met_.size() >= met_most) return;
   met_.resize(met_most);
   codes_.resize(met_most);
-  left_.resize(met_most);
+  left_.resize(met_most + kCollectedRoom);
   left_codes_.resize(met_most);
   bounds_.resize(met_most);
   products_.resize(met_most);
+  ranked_.resize(met_most);
 }
 
 void Walk::meet(const Place& place, std::span<const std::uint32_t> nodes) {
-  std::size_t count = met_count_;
-  for (const std::uint32_t node : nodes) {
-    const std::uint32_t ordinal = place.layer.ordinal(node);
-    met_[count] = node;
-    codes_[count] = place.nodes.head(ordinal);
+  const std::size_t before = met_count_;
+  met_count_ += visited_.insert_new(nodes, met_.data() + before);
+  for (std::size_t i = before; i < met_count_; ++i) {
+    const std::uint32_t ordinal = place.layer.ordinal(met_[i]);
+    codes_[i] = place.nodes.head(ordinal);
     place.nodes.prefetch_head(ordinal);
-    count += visited_.insert(node) ? 1 : 0;
   }
-  met_count_ = count;
 }
 
 void Walk::weed(const Place& place) {
@@ -112,14 +112,11 @@ void Walk::weed(const Place& place) {
   const auto& [nodes, layer, query] = place;
   best_vector_kernels().bit_bounds(codes_.data(), met, query.planes.data(), nodes.words(),
                                    bit_bound_terms(query, nodes.half(), kBitDeviations), bounds_.data());
-  const float floor = pool_.floor();
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < met; ++i) {
-    left_[left] = met_[i];
-    left += bounds_[i] > floor ? 1 : 0;
+  left_count_ = best_vector_kernels().collect(bounds_.data(), met, pool_.floor(), left_.data());
+  for (std::size_t i = 0; i < left_count_; ++i) {
+    left_[i] = met_[left_[i]];
+    nodes.prefetch_high(layer.ordinal(left_[i]));
   }
-  for (std::size_t i = 0; i < left; ++i) nodes.prefetch_high(layer.ordinal(left_[i]));
-  left_count_ = left;
 }
 
 void Walk::rank(const Place& place) {
@@ -128,11 +125,18 @@ void Walk::rank(const Place& place) {
   for (std::size_t i = 0; i < left; ++i) left_codes_[i] = nodes.high(layer.ordinal(left_[i]));
   best_vector_kernels().dot_nibble_list(left_codes_.data(), left, query.coarse.data(), nodes.half(), products_.data());
   const float offset = -7.5f * static_cast<float>(query.coarse_sum);
+  const float floor = pool_.floor();
+  std::size_t ranked = 0;
   for (std::size_t i = 0; i < left; ++i) {
     const auto factors = nodes.factors(layer.ordinal(left_[i]));
     const float product = (static_cast<float>(products_[i]) + offset) * query.coarse_step;
-    if (pool_.insert(query.base + factors.add + factors.coarse_scale * product, left_[i])) layer.prefetch(left_[i]);
+    const float score = query.base + factors.add + factors.coarse_scale * product;
+    ranked_[ranked] = CandidatePool::entry_of(score, left_[i]);
+    left_[ranked] = left_[i];
+    ranked += score > floor ? 1 : 0;
   }
+  for (std::size_t i = 0; i < ranked; ++i) layer.prefetch(left_[i]);
+  pool_.insert(std::span(ranked_).first(ranked));
 }
 
 std::vector<std::uint32_t> descend(const HnswNodes& nodes, std::span<const HnswLevel> levels, const QueryCode& query,

@@ -153,6 +153,7 @@ class Walk {
   std::vector<std::uint32_t> left_;
   std::vector<const std::uint8_t*> left_codes_;
   std::vector<std::int32_t> products_;
+  std::vector<std::uint64_t> ranked_;
 };
 
 // From the single node of the highest level down to the level above 0; gives the ordinals to enter level 0 at.

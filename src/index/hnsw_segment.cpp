@@ -55,6 +55,7 @@ struct Workspace {
     CandidatePool first;
     std::vector<std::uint32_t> rest;
   };
+  QueryCode code;
   Walk walk;
   std::vector<std::uint64_t> open;  // Of those that a search may return, as bits.
   Listed listed;
@@ -120,7 +121,8 @@ void HnswSegment::calibrate_cells(const VectorRows& rows, std::uint64_t seed) {
 
 void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   if (size() == 0) return;
-  const QueryCode code = frame()->prepare(query.vector);
+  QueryCode& code = thread_workspace().code;
+  frame()->prepare(query.vector, code);
   const OrdinalFilter& filter = *query.filter;
   const std::size_t matches = filter.matches_max();
   if (matches == 0) return;
@@ -156,6 +158,7 @@ std::vector<Hit> HnswSegment::search_graph(const QueryCode& code, std::size_t br
 std::vector<Hit> HnswSegment::pool_hits(const QueryCode& code, const OrdinalFilter& filter) const {
   std::vector<Hit> hits;
   const CandidatePool& pool = thread_workspace().walk.pool();
+  hits.reserve(pool.size());
   for (std::size_t i = 0; i < pool.size(); ++i) {
     if (i + kPrefetched < pool.size()) {
       nodes_.prefetch_low(pool[i + kPrefetched].node);

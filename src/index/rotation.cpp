@@ -25,16 +25,15 @@ Rotation::Rotation(std::size_t dimensions, std::uint64_t seed)
   for (float& sign : signs_) sign = (random() & 1) != 0 ? 1.0f : -1.0f;
 }
 
-void Rotation::apply(std::span<const float> vector, std::span<float> out) const {
-  RAGTIME_CHECK(vector.size() == dimensions_ && out.size() == padded_);
-  std::copy(vector.begin(), vector.end(), out.begin());
-  std::fill(out.begin() + static_cast<std::ptrdiff_t>(dimensions_), out.end(), 0.0f);
+void Rotation::apply(std::span<float> values) const {
+  RAGTIME_CHECK(values.size() == padded_);
+  float* const out = values.data();
   const auto hadamard = best_vector_kernels().hadamard;
   for (std::size_t round = 0; round < kRounds; ++round) {
     const float* signs = signs_.data() + round * padded_;
     for (std::size_t i = 0; i < padded_; ++i) out[i] *= signs[i];
-    hadamard(out.data(), block_);
-    if (block_ != padded_) hadamard(out.data() + padded_ - block_, block_);
+    hadamard(out, block_);
+    if (block_ != padded_) hadamard(out + padded_ - block_, block_);
   }
 }
 

@@ -21,9 +21,9 @@ class Rotation {
   std::size_t dimensions() const { return dimensions_; }
   std::size_t padded_dimensions() const { return padded_; }
 
-  // `out` has padded_dimensions() values and does not overlap `vector`. Keeps lengths and inner products.
-  void apply(std::span<const float> vector, std::span<float> out) const;
-  // The inverse, in place; the first dimensions() values are the vector.
+  // In place: a vector, padded with zeros to padded_dimensions() values. Keeps lengths and inner products.
+  void apply(std::span<float> values) const;
+  // The inverse; the first dimensions() values are the vector.
   void revert(std::span<float> values) const;
 
  private:

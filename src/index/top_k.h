@@ -13,7 +13,7 @@ namespace ragtime::index {
 
 class TopK {
  public:
-  explicit TopK(std::size_t k) : k_(k) {}
+  explicit TopK(std::size_t k) : k_(k) { hits_.reserve(std::min(k, kReserved)); }
 
   std::size_t k() const { return k_; }
   // What a score must reach to be kept: that of the worst hit once there are k, minus infinity before.
@@ -44,6 +44,8 @@ class TopK {
   }
 
  private:
+  static constexpr std::size_t kReserved = 128;
+
   static bool is_better(const Hit& a, const Hit& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; }
 
   std::size_t k_;

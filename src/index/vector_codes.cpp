@@ -92,9 +92,10 @@ std::shared_ptr<const CodeFrame> CodeFrame::fit(const VectorRows& rows, const Se
 }
 
 void CodeFrame::rotate(std::span<const float> vector, std::span<float> rotated) const {
-  std::vector<float> residual(vector.begin(), vector.end());
-  for (std::size_t i = 0; i < residual.size(); ++i) residual[i] -= centroid_[i];
-  rotation_.apply(residual, rotated);
+  RAGTIME_CHECK(vector.size() == dimensions() && rotated.size() == coordinates());
+  for (std::size_t i = 0; i < vector.size(); ++i) rotated[i] = vector[i] - centroid_[i];
+  std::fill(rotated.begin() + static_cast<std::ptrdiff_t>(vector.size()), rotated.end(), 0.0f);
+  rotation_.apply(rotated);
 }
 
 CodeTerms CodeFrame::encode_rotated(std::span<const float> rotated, std::uint8_t* high, std::uint8_t* low) const {
@@ -158,19 +159,27 @@ void CodeFrame::decode(const std::uint8_t* high, const std::uint8_t* low, float 
 }
 
 QueryCode CodeFrame::prepare(std::span<const float> query, bool with_planes) const {
-  std::vector<float> rotated(coordinates());
-  rotate(query, rotated);
-  QueryCode code = prepare_rotated(rotated, with_planes);
-  code.base = best_vector_kernels().dot(query.data(), centroid_.data(), centroid_.size());
+  QueryCode code;
+  prepare(query, code, with_planes);
   return code;
 }
 
-QueryCode CodeFrame::prepare_rotated(std::span<const float> rotated, bool with_planes) const {
+void CodeFrame::prepare(std::span<const float> query, QueryCode& code, bool with_planes) const {
+  thread_local std::vector<float> rotated;
+  rotated.resize(coordinates());
+  rotate(query, rotated);
+  prepare_rotated(rotated, code, with_planes);
+  code.base = best_vector_kernels().dot(query.data(), centroid_.data(), centroid_.size());
+}
+
+void CodeFrame::prepare_rotated(std::span<const float> rotated, QueryCode& query, bool with_planes) const {
   constexpr float kLargest = 128 * 127;
   const VectorKernels& kernels = best_vector_kernels();
-  QueryCode query;
-  query.coarse = AlignedColumn<std::int8_t>(rotated.size());
-  query.fine = AlignedColumn<std::int8_t>(rotated.size());
+  query.base = 0;
+  if (query.coarse.size() != rotated.size()) {
+    query.coarse = AlignedColumn<std::int8_t>(rotated.size());
+    query.fine = AlignedColumn<std::int8_t>(rotated.size());
+  }
   const float largest = largest_magnitude(rotated);
   query.coarse_step = largest / 127;
   const auto rounding =
@@ -180,12 +189,11 @@ QueryCode CodeFrame::prepare_rotated(std::span<const float> rotated, bool with_p
   query.sum = rounding.sum;
   query.coarse_deviation = deviation(rounding.norm2, rounding.rounding2, kCoarseTangentLeast);
   query.fine_deviation = deviation(rounding.norm2, rounding.rounding2, kFineTangentLeast);
-  if (!with_planes) return query;
+  if (!with_planes) return;
   query.planes.resize(kQueryPlanes * words());
   query.bit_step = largest / kPlaneWeights;
   const float rounding2 = kernels.round_planes(rotated.data(), rotated.size(), query.bit_step, query.planes.data());
   query.bit_deviation = deviation(rounding.norm2, rounding2, kBitTangentLeast);
-  return query;
 }
 
 void CodeFrame::save(SnapshotWriter& writer, std::string_view prefix) const {

@@ -78,8 +78,10 @@ class CodeFrame {
 
   // `planes` are those that 1-bit codes are compared with.
   QueryCode prepare(std::span<const float> query, bool with_planes = true) const;
-  // The same for a query given as R(y − c); base is left 0.
-  QueryCode prepare_rotated(std::span<const float> rotated, bool with_planes = true) const;
+  // The same into `code`, whose memory is used again.
+  void prepare(std::span<const float> query, QueryCode& code, bool with_planes = true) const;
+  // For a query given as R(y − c); base becomes 0.
+  void prepare_rotated(std::span<const float> rotated, QueryCode& code, bool with_planes = true) const;
 
   void save(SnapshotWriter& writer, std::string_view prefix) const;
   static Result<std::shared_ptr<const CodeFrame>> load(const SnapshotReader& reader, std::string_view prefix,

@@ -20,9 +20,11 @@ TEST(Rotation, KeepsInnerProductsAndReverts) {
     const Rotation rotation(dimensions, 7);
     EXPECT_EQ(rotation.padded_dimensions() % 64, 0u);
     const auto vectors = embedding_like(2, dimensions, 11);
-    std::vector<float> a(rotation.padded_dimensions()), b(rotation.padded_dimensions());
-    rotation.apply(vectors[0], a);
-    rotation.apply(vectors[1], b);
+    std::vector<float> a(vectors[0].begin(), vectors[0].end()), b(vectors[1].begin(), vectors[1].end());
+    for (auto* values : {&a, &b}) {
+      values->resize(rotation.padded_dimensions());
+      rotation.apply(*values);
+    }
     EXPECT_NEAR(dot(a, b), dot(vectors[0], vectors[1]), 1e-5);
     rotation.revert(a);
     for (std::size_t i = 0; i < dimensions; ++i) EXPECT_NEAR(a[i], vectors[0][i], 1e-5);
@@ -32,19 +34,18 @@ TEST(Rotation, KeepsInnerProductsAndReverts) {
 TEST(Rotation, SpreadsASingleCoordinate) {
   const Rotation rotation(384, 3);
   for (const std::size_t hot : {0u, 130u, 383u}) {
-    std::vector<float> vector(384), rotated(384);
-    vector[hot] = 1;
-    rotation.apply(vector, rotated);
+    std::vector<float> rotated(384);
+    rotated[hot] = 1;
+    rotation.apply(rotated);
     for (const float value : rotated) EXPECT_LT(std::abs(value), 0.25f);
   }
 }
 
 TEST(Rotation, DependsOnTheSeed) {
-  const auto vectors = embedding_like(1, 64, 1);
-  std::vector<float> a(64), b(64), c(64);
-  Rotation(64, 1).apply(vectors[0], a);
-  Rotation(64, 1).apply(vectors[0], b);
-  Rotation(64, 2).apply(vectors[0], c);
+  auto a = embedding_like(1, 64, 1).values, b = a, c = a;
+  Rotation(64, 1).apply(a);
+  Rotation(64, 1).apply(b);
+  Rotation(64, 2).apply(c);
   EXPECT_EQ(a, b);
   EXPECT_NE(a, c);
 }

@@ -15,6 +15,8 @@ inline constexpr std::size_t kBitBlock = 8;
 // Bits of a query coordinate that 1-bit codes are compared with.
 inline constexpr std::size_t kQueryPlanes = 4;
 
+inline constexpr std::size_t kInsertRoom = 32;
+
 struct BoundTerms {
   float base = 0;
   float offset = 0;
@@ -82,6 +84,11 @@ struct VectorKernels {
 
   // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
   std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);
+
+  // `values` are `size` numbers that descend: `added` ones are put among them, of which at most `capacity` remain. Returns
+  // how many do. Room for capacity + kInsertRoom values. Precondition: size <= capacity.
+  std::size_t (*insert_descending)(std::uint64_t* values, std::size_t size, std::size_t capacity,
+                                   const std::uint64_t* added, std::size_t count);
 
   // Sets of numbers as bits, 64 to a word.
   std::size_t (*count_bits)(const std::uint64_t* bits, std::size_t words);

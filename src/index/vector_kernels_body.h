@@ -32,8 +32,9 @@ VECTOR_INLINE Floats load(const float* at) {
   return *reinterpret_cast<const FloatsAt*>(at);
 }
 
-VECTOR_INLINE float sum_of(Floats values) {
-  float sum = 0;
+template <class Vector>
+VECTOR_INLINE auto sum_of(Vector values) {
+  decltype(+values[0]) sum = 0;
   for (std::size_t i = 0; i < VECTOR_LANES; ++i) sum += values[i];
   return sum;
 }
@@ -173,11 +174,19 @@ void dot_nibble_list(const std::uint8_t* const* codes, std::size_t count, const 
 
 std::int64_t dot_fine(const std::uint8_t* high, const std::uint8_t* low, const std::int8_t* coarse,
                       const std::int8_t* fine, std::size_t half) {
+#if defined(__AVX512BW__)
+  const __m128i sums = four_sums(nibble_sums(high, coarse, half), nibble_sums(low, coarse, half),
+                                 nibble_sums(high, fine, half), nibble_sums(low, fine, half));
+  std::int32_t four[4];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(four), sums);
+  return 128 * (16 * std::int64_t{four[0]} + four[1]) + (16 * std::int64_t{four[2]} + four[3]);
+#else
   const std::int64_t by_coarse =
       16 * std::int64_t{dot_nibbles_inline(high, coarse, half)} + dot_nibbles_inline(low, coarse, half);
   const std::int64_t by_fine =
       16 * std::int64_t{dot_nibbles_inline(high, fine, half)} + dot_nibbles_inline(low, fine, half);
   return 128 * by_coarse + by_fine;
+#endif
 }
 
 #if defined(__AVX512VPOPCNTDQ__)
@@ -410,11 +419,19 @@ float largest_magnitude(const float* values, std::size_t size) {
   return result;
 }
 
+VECTOR_INLINE void store_bytes(std::int8_t* to, Ints values) {
+#if VECTOR_LANES == 16
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(values)));
+#else
+  for (std::size_t lane = 0; lane < VECTOR_LANES; ++lane) to[lane] = static_cast<std::int8_t>(values[lane]);
+#endif
+}
+
 QueryRounding round_query(const float* values, std::size_t size, float inverse, float step, std::int8_t* coarse,
                           std::int8_t* fine) {
   constexpr std::int32_t kShift = 128 * 128;  // Makes numbers positive, so that cutting off rounds down.
   constexpr float kLimit = kShift;
-  std::int32_t coarse_sum = 0, sum = 0;
+  Ints sums[2] = {};
   Floats squares[2] = {};
   for (std::size_t i = 0; i < size; i += VECTOR_LANES) {
     const Floats some = load(values + i);
@@ -426,14 +443,12 @@ QueryRounding round_query(const float* values, std::size_t size, float inverse, 
     const Floats rounding = some - __builtin_convertvector(upper, Floats) * step;
     squares[0] += some * some;
     squares[1] += rounding * rounding;
-    for (std::size_t lane = 0; lane < VECTOR_LANES; ++lane) {
-      coarse[i + lane] = static_cast<std::int8_t>(upper[lane]);
-      fine[i + lane] = static_cast<std::int8_t>(number[lane] - 128 * upper[lane]);
-      coarse_sum += upper[lane];
-      sum += number[lane];
-    }
+    sums[0] += upper;
+    sums[1] += number;
+    store_bytes(coarse + i, upper);
+    store_bytes(fine + i, number - 128 * upper);
   }
-  return {coarse_sum, sum, sum_of(squares[0]), sum_of(squares[1])};
+  return {sum_of(sums[0]), sum_of(sums[1]), sum_of(squares[0]), sum_of(squares[1])};
 }
 
 float round_planes(const float* values, std::size_t size, float step, std::uint64_t* planes) {
@@ -491,6 +506,64 @@ std::size_t collect(const float* values, std::size_t count, float floor, std::ui
     found += values[i] >= floor ? 1 : 0;
   }
   return found;
+}
+
+#if defined(__AVX512F__)
+
+// Eight values a register; slots behind the last one are zeros.
+template <std::size_t Registers>
+VECTOR_INLINE void insert_in_registers(std::uint64_t* values, std::size_t size, const std::uint64_t* added,
+                                       std::size_t count) {
+  __m512i eights[Registers];
+#pragma GCC unroll 8
+  for (std::size_t r = 0; r < Registers; ++r) {
+    const std::size_t left = size > 8 * r ? size - 8 * r : 0;
+    eights[r] = _mm512_maskz_loadu_epi64(static_cast<__mmask8>(left < 8 ? (1u << left) - 1 : 0xff), values + 8 * r);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    // Where x belongs, its neighbour above is greater and its own place holds less; behind, the neighbour moves in.
+    const __m512i x = _mm512_set1_epi64(static_cast<long long>(added[i]));
+#pragma GCC unroll 8
+    for (std::size_t last = 0; last < Registers; ++last) {
+      const std::size_t r = Registers - 1 - last;
+      const __m512i above = _mm512_alignr_epi64(eights[r], r > 0 ? eights[r - 1] : x, 7);
+      eights[r] = _mm512_max_epu64(eights[r], _mm512_min_epu64(above, x));
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t r = 0; r < Registers; ++r) _mm512_storeu_si512(values + 8 * r, eights[r]);
+}
+
+#endif
+
+std::size_t insert_descending(std::uint64_t* values, std::size_t size, std::size_t capacity, const std::uint64_t* added,
+                              std::size_t count) {
+#if defined(__AVX512F__)
+  static_assert(kInsertRoom >= 32);
+  if (capacity <= 64) {
+    if (capacity <= 16) {
+      insert_in_registers<2>(values, size, added, count);
+    } else if (capacity <= 32) {
+      insert_in_registers<4>(values, size, added, count);
+    } else {
+      insert_in_registers<8>(values, size, added, count);
+    }
+    return size + count < capacity ? size + count : capacity;
+  }
+#endif
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t* at = values;
+    for (std::size_t left = size; left > 0;) {
+      const std::size_t half = (left + 1) / 2;
+      at += at[half - 1] > added[i] ? half : 0;
+      left -= half;
+    }
+    const auto place = static_cast<std::size_t>(at - values);
+    __builtin_memmove(values + place + 1, values + place, (size - place) * sizeof *values);
+    values[place] = added[i];
+    size += size < capacity ? 1 : 0;
+  }
+  return size;
 }
 
 std::size_t count_bits(const std::uint64_t* bits, std::size_t words) {
@@ -578,7 +651,7 @@ std::size_t select_places(const std::uint64_t* bits, const std::uint32_t* number
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
-          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, count_bits, pack_bits,
+          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, insert_descending, count_bits, pack_bits,
           select_places, select_bits};
 }
 

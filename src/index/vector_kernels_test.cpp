@@ -1,7 +1,9 @@
 #include "index/vector_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -210,6 +212,21 @@ TEST_P(VectorKernelsTest, CollectsWhatReachesTheFloor) {
   positions.resize(kernels().collect(values.data(), values.size(), 0.5f, positions.data()));
   EXPECT_EQ(positions, expected);
   EXPECT_EQ(kernels().collect(values.data(), values.size(), 100, positions.data()), 0u);
+}
+
+TEST_P(VectorKernelsTest, InsertsAmongDescendingValues) {
+  for (const std::size_t capacity : {1u, 2u, 7u, 8u, 10u, 16u, 17u, 32u, 33u, 64u, 65u, 200u}) {
+    std::vector<std::uint64_t> values(capacity + kInsertRoom, ~std::uint64_t{0}), all;
+    std::size_t size = 0;
+    for (const std::size_t count : {3u, 0u, 1u, 40u, 7u, 200u, 5u}) {
+      const auto added = bits<std::uint64_t>(count);
+      all.insert(all.end(), added.begin(), added.end());
+      std::sort(all.begin(), all.end(), std::greater<>());
+      size = kernels().insert_descending(values.data(), size, capacity, added.data(), count);
+      ASSERT_EQ(size, std::min(capacity, all.size()));
+      for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(values[i], all[i]) << capacity << ' ' << i;
+    }
+  }
 }
 
 TEST_P(VectorKernelsTest, PacksAndCountsBits) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace ragtime::index {
@@ -21,15 +22,29 @@ class VisitedSet {
     list_.resize(words_.size() + 1);
   }
 
-  // Whether it was not there. Without branches: whether it was is as good as random.
-  bool insert(std::uint32_t node) {
-    std::uint64_t& word = words_[node / 64];
-    const std::uint64_t mask = std::uint64_t{1} << node % 64;
-    const bool is_new = (word & mask) == 0;
-    list_[touched_] = node / 64;
-    touched_ += word == 0 ? 1 : 0;
-    word |= mask;
-    return is_new;
+  void insert(std::uint32_t node) {
+    std::uint32_t inserted[1];
+    insert_new({&node, 1}, inserted);
+  }
+
+  // Writes those that were not there, which may be as many as `nodes`, to `inserted`; returns how many. Without branches:
+  // whether one was there is as good as random.
+  std::size_t insert_new(std::span<const std::uint32_t> nodes, std::uint32_t* inserted) {
+    std::uint64_t* const words = words_.data();
+    std::uint32_t* const list = list_.data();
+    std::size_t touched = touched_;
+    std::size_t count = 0;
+    for (const std::uint32_t node : nodes) {
+      const std::uint64_t word = words[node / 64];
+      const std::uint64_t mask = std::uint64_t{1} << node % 64;
+      list[touched] = node / 64;
+      touched += word == 0 ? 1 : 0;
+      words[node / 64] = word | mask;
+      inserted[count] = node;
+      count += (word & mask) == 0 ? 1 : 0;
+    }
+    touched_ = touched;
+    return count;
   }
 
  private:
