@@ -16,6 +16,8 @@ constexpr float kBitErrorOfScale = 0.603f;
 constexpr std::size_t kExpandedAtOnce = 2;
 // Deviations within which a node may still be better than estimated.
 constexpr float kBitDeviations = 1.0f;
+// The highest levels are left out where one below has no more nodes than this.
+constexpr std::size_t kScannedMost = 100;
 constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
 
 std::size_t head_bytes(std::size_t half) {
@@ -85,6 +87,19 @@ void Walk::run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode&
   }
 }
 
+void Walk::scan(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth) {
+  pool_.reset(breadth);
+  reserve(layer.size);
+  for (std::uint32_t node = 0; node < layer.size; ++node) {
+    codes_[node] = nodes.head(layer.ordinal(node));
+    nodes.prefetch_head(layer.ordinal(node));
+  }
+  best_vector_kernels().bit_bounds(codes_.data(), layer.size, query.planes.data(), nodes.words(),
+                                   bit_bound_terms(query, nodes.half(), 0), bounds_.data());
+  for (std::uint32_t node = 0; node < layer.size; ++node) ranked_[node] = CandidatePool::entry_of(bounds_[node], node);
+  pool_.insert(std::span(ranked_).first(layer.size));
+}
+
 void Walk::reserve(std::size_t met_most) {
   if (met_.size() >= met_most) return;
   met_.resize(met_most);
@@ -143,9 +158,14 @@ std::vector<std::uint32_t> descend(const HnswNodes& nodes, std::span<const HnswL
                                    Walk& walk) {
   std::vector<std::uint32_t> entries;
   if (levels.empty()) return entries;
-  entries.push_back(0);
-  for (std::size_t level = levels.size(); level-- > 0;) {
-    walk.run(nodes, levels[level].layer(), query, kDescentBreadth, entries);
+  std::size_t scanned = levels.size() - 1;
+  while (scanned > 0 && levels[scanned - 1].ordinals.size() <= kScannedMost) --scanned;
+  for (std::size_t level = scanned + 1; level-- > 0;) {
+    if (level == scanned) {
+      walk.scan(nodes, levels[level].layer(), query, kDescentBreadth);
+    } else {
+      walk.run(nodes, levels[level].layer(), query, kDescentBreadth, entries);
+    }
     entries.clear();
     for (std::size_t i = 0; i < walk.pool().size(); ++i) entries.push_back(levels[level].below[walk.pool()[i].node]);
   }

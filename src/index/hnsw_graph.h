@@ -126,6 +126,9 @@ class Walk {
   void run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
            std::span<const std::uint32_t> entries, std::optional<std::size_t> absent = std::nullopt);
 
+  // The best of all nodes by their 1-bit codes: for small levels, where walking takes longer.
+  void scan(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth);
+
   // The best nodes that the last run met.
   const CandidatePool& pool() const { return pool_; }
 

@@ -47,6 +47,13 @@ TEST_F(WalkTest, FollowsLinksAsFarAsThereIsRoom) {
   EXPECT_EQ(reached(kNodes - 1), nodes);
 }
 
+TEST_F(WalkTest, ScansForTheBest) {
+  walk_.scan(nodes_, nodes_.layer(), frame_.prepare(vectors_[7]), 3);
+  ASSERT_EQ(walk_.pool().size(), 3u);
+  EXPECT_EQ(walk_.pool()[0].node, 7u);
+  EXPECT_GE(walk_.pool()[1].score, walk_.pool()[2].score);
+}
+
 TEST_F(WalkTest, DoesNotPassThroughWhatIsToBeAbsent) {
   EXPECT_EQ(reached(0, 4), (std::vector<std::uint32_t>{0, 1, 2, 3}));
   EXPECT_EQ(reached(kNodes - 1, 8), (std::vector<std::uint32_t>{9, 10, 11}));
