@@ -181,9 +181,10 @@ ListSegment::Query ListSegment::prepare(const SegmentQuery& query) const {
                       kProductDeviations * static_cast<float>(deviation_) * prepared.length};
   }
   std::size_t effort = query.effort;
-  if (query.filter->is_selective() && effort != 0) {
+  if (effort != 0 && query.filter->is_selective()) {
     effort = std::max(effort, effort_for(1 - kMissedOfSelection * (1 - query.recall_target)));
   }
+  // Without an effort, and then perhaps without a filter, everything is looked at.
   const float t = effort == 0 || effort >= kEffortMost
                       ? std::numeric_limits<float>::infinity()
                       : std::log2(static_cast<float>(effort)) * steps_part(*query.filter);
