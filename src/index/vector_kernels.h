@@ -15,7 +15,7 @@ inline constexpr std::size_t kBitBlock = 8;
 // Bits of a query coordinate that 1-bit codes are compared with.
 inline constexpr std::size_t kQueryPlanes = 4;
 
-inline constexpr std::size_t kInsertRoom = 32;
+inline constexpr std::size_t kInsertRoom = 64;
 
 struct BoundTerms {
   float base = 0;

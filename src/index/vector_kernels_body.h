@@ -515,7 +515,7 @@ template <std::size_t Registers>
 VECTOR_INLINE void insert_in_registers(std::uint64_t* values, std::size_t size, const std::uint64_t* added,
                                        std::size_t count) {
   __m512i eights[Registers];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (std::size_t r = 0; r < Registers; ++r) {
     const std::size_t left = size > 8 * r ? size - 8 * r : 0;
     eights[r] = _mm512_maskz_loadu_epi64(static_cast<__mmask8>(left < 8 ? (1u << left) - 1 : 0xff), values + 8 * r);
@@ -523,14 +523,14 @@ VECTOR_INLINE void insert_in_registers(std::uint64_t* values, std::size_t size, 
   for (std::size_t i = 0; i < count; ++i) {
     // Where x belongs, its neighbour above is greater and its own place holds less; behind, the neighbour moves in.
     const __m512i x = _mm512_set1_epi64(static_cast<long long>(added[i]));
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (std::size_t last = 0; last < Registers; ++last) {
       const std::size_t r = Registers - 1 - last;
       const __m512i above = _mm512_alignr_epi64(eights[r], r > 0 ? eights[r - 1] : x, 7);
       eights[r] = _mm512_max_epu64(eights[r], _mm512_min_epu64(above, x));
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (std::size_t r = 0; r < Registers; ++r) _mm512_storeu_si512(values + 8 * r, eights[r]);
 }
 
@@ -539,14 +539,16 @@ VECTOR_INLINE void insert_in_registers(std::uint64_t* values, std::size_t size, 
 std::size_t insert_descending(std::uint64_t* values, std::size_t size, std::size_t capacity, const std::uint64_t* added,
                               std::size_t count) {
 #if defined(__AVX512F__)
-  static_assert(kInsertRoom >= 32);
-  if (capacity <= 64) {
+  static_assert(kInsertRoom >= 64);
+  if (capacity <= 128) {
     if (capacity <= 16) {
       insert_in_registers<2>(values, size, added, count);
     } else if (capacity <= 32) {
       insert_in_registers<4>(values, size, added, count);
-    } else {
+    } else if (capacity <= 64) {
       insert_in_registers<8>(values, size, added, count);
+    } else {
+      insert_in_registers<16>(values, size, added, count);
     }
     return size + count < capacity ? size + count : capacity;
   }

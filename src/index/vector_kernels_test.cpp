@@ -215,7 +215,7 @@ TEST_P(VectorKernelsTest, CollectsWhatReachesTheFloor) {
 }
 
 TEST_P(VectorKernelsTest, InsertsAmongDescendingValues) {
-  for (const std::size_t capacity : {1u, 2u, 7u, 8u, 10u, 16u, 17u, 32u, 33u, 64u, 65u, 200u}) {
+  for (const std::size_t capacity : {1u, 2u, 7u, 8u, 10u, 16u, 17u, 32u, 33u, 64u, 65u, 128u, 129u, 200u}) {
     std::vector<std::uint64_t> values(capacity + kInsertRoom, ~std::uint64_t{0}), all;
     std::size_t size = 0;
     for (const std::size_t count : {3u, 0u, 1u, 40u, 7u, 200u, 5u}) {
