@@ -34,7 +34,7 @@ class Hnswlib:
     What is added again has a new label: it loses labels that are removed and added while it replaces deleted elements.
     """
 
-    settings = [10, 12, 14, 17, 20, 25, 30, 37, 45, 60, 90, 120, 180, 250, 350, 500, 800]
+    settings = [*range(10, 21), 22, 25, 30, 37, 45, 60, 90, 120, 180, 250, 350, 500, 800]
     filtered = takes_ids = True
 
     def __init__(self, vectors):
