@@ -1,9 +1,9 @@
 // RecentVectors: vectors in f32 in the order of their addition; copies share them, so that each change makes a new one
 // without copying vectors.
 //
-// Rows are numbered from 0 and lie in blocks that are only ever appended to: a copy sees as many rows as it had. Full
-// blocks have 1-bit codes as well (vector_codes.h), so that a search compares few of their vectors: those whose
-// estimates reach the best within four standard deviations. 65,536 vectors of 384 dimensions cost a tenth of a scan.
+// Rows are numbered from 0 and lie in blocks that are only ever appended to: a copy sees as many rows as it had. They
+// have 1-bit codes as well (bit_screen.h), so that a search compares few of the vectors exactly: those that may be
+// among the best. The last of a block, as they come, up to fifteen, are all compared.
 // Thread safety: const members of copies may be called from any threads while the latest copy is appended to by one
 // thread. Only that latest copy may be appended to, and only after older ones have been made visible by a lock.
 #pragma once
@@ -15,11 +15,11 @@
 #include <span>
 #include <vector>
 
+#include "index/bit_screen.h"
 #include "index/hit.h"
 #include "index/removed_set.h"
 #include "index/selection.h"
 #include "index/top_k.h"
-#include "index/vector_codes.h"
 
 namespace ragtime::index {
 
@@ -45,7 +45,7 @@ class RecentVectors {
   std::span<const float> vector(std::size_t row) const;
   float score(std::span<const float> query, std::size_t row) const;
 
-  // Scores are exact. `selection` may be null.
+  // Scores are exact; codes may hide one in thousands of those at the edge of the best. `selection` may be null.
   void search(std::span<const float> query, const Selection* selection, TopK& best) const;
 
   // Blocks that other copies share count in full.
@@ -53,6 +53,7 @@ class RecentVectors {
 
  private:
   struct Block;
+  class Scan;
   struct Part {
     std::shared_ptr<Block> block;  // Null when no row of it lives.
     std::size_t first = 0;         // Row of its first vector.
@@ -64,11 +65,9 @@ class RecentVectors {
 
   const Part& part_of(std::size_t row) const;
   void add_block();
-  void search_codes(const Block& block, std::size_t first, std::span<const float> query, const QueryCode& code,
-                    const Selection* selection, TopK& best) const;
-
   std::size_t dimensions_;
-  std::shared_ptr<const CodeFrame> frame_;  // Null for so few dimensions that codes say little.
+  std::shared_ptr<const BitScreen> screen_;  // Null for so few dimensions that codes say little.
+  BitScreen::Spread spread_;                 // Of all vectors that there were.
   std::size_t rows_ = 0;
   std::vector<Part> parts_;
   RemovedSet removed_;

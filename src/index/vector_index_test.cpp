@@ -308,5 +308,27 @@ TEST(VectorIndex, WhatCalibrationReadOfAFileIsNotResidentAfterAMerge) {
   std::filesystem::remove_all(folder);
 }
 
+// Of few that are selected the codes are looked at one by one; beyond 2³² without bits for 65,536 ids.
+TEST(VectorIndex, FewSelectedOfManyRecentOnes) {
+  constexpr std::size_t kCount = 3'000;
+  constexpr ChunkId kOffset = (ChunkId{1} << 32) - 1'500;
+  const auto vectors = embedding_like(kCount, 192, 29);
+  VectorIndex index(192, {});
+  std::vector<VectorIndex::Addition> additions;
+  for (std::size_t i = 0; i < kCount; ++i) additions.push_back({kOffset + static_cast<ChunkId>(i), vectors[i]});
+  index.apply({}, additions);
+  remove(index, kOffset + 60);
+  for (const std::size_t every : {15u, 60u, 1'000u}) {
+    Selection selection;
+    for (std::size_t i = 0; i < kCount; i += every) selection.add(kOffset + static_cast<ChunkId>(i));
+    for (std::size_t q = 0; q < 20; ++q) {
+      const auto best = exact_search(vectors, vectors[q], 10, [&](std::size_t i) { return i % every == 0 && i != 60; });
+      const auto found = index.view()->search({.vector = vectors[q], .selection = &selection});
+      ASSERT_EQ(found.size(), best.size());
+      for (std::size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].id, kOffset + best[i].id) << every << " " << q;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ragtime::index
