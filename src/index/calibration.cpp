@@ -12,6 +12,9 @@ namespace ragtime::index {
 namespace {
 
 constexpr std::size_t kQueries = 256;
+// Kinds that look at every vector are asked less often if they are large: so many vectors at each effort.
+constexpr std::size_t kQueriesLeast = 64;
+constexpr std::size_t kScannedMost = 25'000'000;
 constexpr std::size_t kWanted = 10;
 constexpr std::size_t kRowsAtOnce = 256;
 constexpr std::size_t kVectorsLeast = 2 * kWanted;
@@ -99,9 +102,14 @@ std::vector<TopK> exact_neighbours(const VectorRows& rows, std::span<const Row> 
   return best;
 }
 
-std::vector<Sample> make_samples(const VectorRows& rows, std::uint64_t seed) {
+std::size_t query_count(VectorKind kind, std::size_t size) {
+  const bool is_scan = kind != VectorKind::hnsw && kind != VectorKind::ivf && kind != VectorKind::ivf_pq;
+  return is_scan ? std::clamp(kScannedMost / size, kQueriesLeast, kQueries) : kQueries;
+}
+
+std::vector<Sample> make_samples(const VectorRows& rows, std::size_t count, std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  auto drawn = draw_rows(rows, kQueries, random);
+  auto drawn = draw_rows(rows, count, random);
   auto best = exact_neighbours(rows, drawn);
   std::vector<Sample> samples(drawn.size());
   for (std::size_t q = 0; q < samples.size(); ++q) {
@@ -149,7 +157,7 @@ std::vector<EffortPoint> calibrate(const VectorSegment& segment, const VectorRow
   std::vector<EffortPoint> points;
   const EffortRange range = segment.effort_range();
   if (range.least == range.most || segment.size() < kVectorsLeast) return points;
-  const auto samples = make_samples(rows, seed);
+  const auto samples = make_samples(rows, query_count(segment.kind(), segment.size()), seed);
   if (samples.empty()) return points;
   std::size_t vain = 0;
   for (std::size_t effort = range.least; effort <= range.most;) {

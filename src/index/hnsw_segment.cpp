@@ -29,10 +29,10 @@ constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
 constexpr std::size_t kLikelyMost = 64;     // Listed vectors that are scored first.
 // Deviations of a 1-bit estimate within which a vector gets its score.
 constexpr float kListedDeviations = 3.0f;
-constexpr float kCellDeviations = 2.0f;
+constexpr float kCellDeviations = 1.5f;
 
 // Selections up to this share are searched by cells; where a walk may meet more, it is cheaper.
-constexpr double kCellsMost = 0.35;
+constexpr double kCellsMost = 0.3;
 // And down to so many times √n: what cells cost grows with the root, too.
 constexpr double kCellsLeast = 5;
 // Cells that are ordered before they are gone through. Of the others it is only asked whether they reach far enough.

@@ -1,7 +1,7 @@
 // HnswSegment: a graph over compressed codes (Malkov & Yashunin 2018). A walk turns away by 1-bit codes and ranks by 4-bit
 // codes; the 8-bit codes of the best that it met, `effort` of them, give the scores.
 //
-// Selections so small that looking at each vector is cheaper are looked at. Up to a third of all, those selected are
+// Selections so small that looking at each vector is cheaper are looked at. Up to three tenths of all, those selected are
 // looked at in the cells (vector_cells.h) that may hold near ones; above, the walk is over all and as much wider as fewer
 // pass. Recall does not depend on the filter, time does. Memory at P padded dimensions: P bytes of 8-bit code, P / 8 of
 // 1-bit code, 16 of factors, 112 of links, some 6 on upper levels, 6 of cells, 8 of id: 580 bytes at 384.
