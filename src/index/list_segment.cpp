@@ -18,7 +18,7 @@ constexpr std::size_t kScanned = 256;
 constexpr std::size_t kPrefetched = 4;
 // Of the queue, after so many vectors as are scanned at once: enough that the worst of the best k becomes known.
 constexpr std::size_t kRefinedAtOnce = 4;
-// So many vectors are scanned in any case: it costs little, and in small segments what was calibrated says less.
+// So many vectors are scanned in any case, but for calibration: it costs little.
 constexpr std::size_t kScannedLeast = 2048;
 constexpr std::size_t kEffortLeast = 4;
 constexpr std::size_t kEffortMost = std::size_t{1} << 24;
@@ -250,7 +250,8 @@ void ListSegment::search(const SegmentQuery& query, TopK& best) const {
   std::make_heap(chances.begin(), chances.end());
   thread_local std::vector<std::uint64_t> marks;
   const std::uint64_t* marked = filter.is_selective() && !filter.is_thin() && filter.mark(marks) ? marks.data() : nullptr;
-  std::size_t scanned = 0;
+  // Calibration is about reach, which alone finds what a selection has in lists that are not the first.
+  std::size_t scanned = query.absent ? kScannedLeast : 0;
   std::vector<Chance> queue;
   for (; !chances.empty(); chances.pop_back()) {
     if (chances.front().reach < best.floor() && scanned >= kScannedLeast) break;

@@ -244,6 +244,35 @@ TEST_P(ListSegmentTest, VectorsThatAreNoNumbersLeadNowhere) {
   EXPECT_LE(search(*segment, queries_[0], segment->effort_range().most).size(), 10U);
 }
 
+// Where so many vectors are scanned in any case that any effort would do without a selection.
+TEST(ListSegment, SelectionsNearAVectorAreFoundInSmallSegments) {
+  constexpr std::size_t kMany = 10'000;
+  constexpr std::size_t kQueries = 50;
+  const auto all = embedding_like(kMany + kQueries, 64, 15);
+  const TestVectors vectors{64, {all.values.begin(), all.values.begin() + kMany * 64}};
+  const auto around = exact_search(vectors, all[kMany], kMany);
+  for (const VectorKind kind : {VectorKind::ivf, VectorKind::ivf_pq}) {
+    VectorIndex index(64, {.kind = kind});
+    add_all(index, vectors);
+    merge_now(index);
+    for (const std::size_t share : {10, 20}) {
+      Selection selection;
+      std::vector<bool> chosen(kMany);
+      for (std::size_t i = 0; i < kMany / share; ++i) {
+        selection.add(around[i].id);
+        chosen[static_cast<std::size_t>(around[i].id)] = true;
+      }
+      double sum = 0;
+      for (std::size_t q = kMany; q < all.size(); ++q) {
+        const auto found = index.view()->search({.vector = all[q], .selection = &selection, .recall_target = 0.95});
+        const auto best = exact_search(vectors, all[q], 10, [&](std::size_t i) { return bool{chosen[i]}; });
+        sum += recall_of(vectors, all[q], found, best);
+      }
+      EXPECT_GE(sum / kQueries, 0.95) << vector_kind_name(kind) << ", one of " << share;
+    }
+  }
+}
+
 TEST(ListSegment, MoreEffortFindsMore) {
   constexpr std::size_t kMany = 12'000;
   const auto vectors = embedding_like(kMany, 64, 13);
