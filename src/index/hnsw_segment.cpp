@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -90,11 +91,14 @@ std::shared_ptr<VectorSegment> HnswSegment::build(const VectorRows& rows, const 
   });
   HnswBuilder builder(*frame, nodes, options.seed);
   const auto* previous = dynamic_cast<const HnswSegment*>(options.previous);
-  if (previous != nullptr && previous->frame() == frame) builder.take_over(previous->nodes_, previous->ids(), ids);
+  if (previous != nullptr && previous->frame() != frame) previous = nullptr;
+  if (previous != nullptr) builder.take_over(previous->nodes_, previous->ids(), ids);
   if (!builder.build(options.stop)) return nullptr;
   std::shared_ptr<HnswSegment> segment(new HnswSegment(std::vector<ChunkId>(ids.begin(), ids.end()), frame,
                                                        std::move(nodes), builder.take_levels(), builder.take_twins()));
-  segment->cells_ = VectorCells::build(rows, *frame, options.seed);
+  std::optional<VectorCells::Previous> cells;
+  if (previous != nullptr) cells.emplace(previous->cells_, previous->ids());
+  segment->cells_ = VectorCells::build(rows, *frame, options.seed, cells ? &*cells : nullptr);
   segment->calibrate_cells(rows, options.seed);
   return segment;
 }

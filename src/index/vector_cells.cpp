@@ -18,35 +18,153 @@ constexpr std::size_t kIterations = 4;
 constexpr std::size_t kRowsAtOnce = 1024;
 // What residuals' lengths and products with centroids may err by, for each unit of the query's length.
 constexpr float kRounding = 0.01f;
+// As many centroids, against what there should be, are taken over.
+constexpr double kTakenLeast = 0.75;
+constexpr double kTakenMost = 1.5;
+constexpr std::uint32_t kNone = 0xffffffff;
+
+// The cell of each id, or kNone.
+std::vector<std::uint32_t> known_cells(std::span<const ChunkId> ids, std::span<const ChunkId> previous_ids,
+                                       std::span<const std::uint32_t> previous_cells) {
+  std::vector<std::uint32_t> cells(ids.size(), kNone);
+  for (std::size_t i = 0, j = 0; i < ids.size(); ++i) {
+    while (j < previous_ids.size() && previous_ids[j] < ids[i]) ++j;
+    if (j < previous_ids.size() && previous_ids[j] == ids[i]) cells[i] = previous_cells[j];
+  }
+  return cells;
+}
+
+// Cells of vectors and squares of distances to their centroids.
+class Assignment {
+ public:
+  Assignment(std::size_t dimensions, std::span<const float> centroids, std::size_t vectors)
+      : numbers(vectors), distances2(vectors), dimensions_(dimensions), centroids_(centroids),
+        table_(dimensions, centroids) {
+    for (std::size_t at = 0; at < centroids.size(); at += dimensions) norms2_.push_back(norm2(centroids.data() + at));
+  }
+
+  void find_nearest(const VectorRows& rows) {
+    for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
+      const std::size_t taken = values.size() / dimensions_;
+      table_.nearest(values, std::span(numbers).subspan(first, taken), std::span(distances2).subspan(first, taken));
+    });
+  }
+
+  // Those whose known cell reaches as far stay there.
+  void keep_near(const VectorRows& rows, std::span<const std::uint32_t> known, std::span<const float> radii) {
+    std::vector<float> others;
+    std::vector<std::size_t> ordinals;
+    for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
+      others.clear();
+      ordinals.clear();
+      for (std::size_t i = 0; i * dimensions_ < values.size(); ++i) {
+        const auto vector = values.subspan(i * dimensions_, dimensions_);
+        if (keep(first + i, vector, known[first + i], radii)) continue;
+        others.insert(others.end(), vector.begin(), vector.end());
+        ordinals.push_back(first + i);
+      }
+      find_nearest(others, ordinals);
+    });
+  }
+
+  std::vector<std::uint32_t> numbers;
+  std::vector<float> distances2;
+
+ private:
+  float norm2(const float* vector) const { return best_vector_kernels().dot(vector, vector, dimensions_); }
+
+  bool keep(std::size_t ordinal, std::span<const float> vector, std::uint32_t cell, std::span<const float> radii) {
+    if (cell == kNone) return false;
+    const float product =
+        best_vector_kernels().dot(vector.data(), centroids_.data() + cell * dimensions_, dimensions_);
+    const float distance2 = norm2(vector.data()) - 2 * product + norms2_[cell];
+    if (!(distance2 <= radii[cell] * radii[cell])) return false;
+    numbers[ordinal] = cell;
+    distances2[ordinal] = distance2;
+    return true;
+  }
+
+  void find_nearest(std::span<const float> vectors, std::span<const std::size_t> ordinals) {
+    std::vector<std::uint32_t> cells(ordinals.size());
+    std::vector<float> squares(ordinals.size());
+    if (!ordinals.empty()) table_.nearest(vectors, cells, squares);
+    for (std::size_t i = 0; i < ordinals.size(); ++i) {
+      numbers[ordinals[i]] = cells[i];
+      distances2[ordinals[i]] = squares[i];
+    }
+  }
+
+  std::size_t dimensions_;
+  std::span<const float> centroids_;
+  CentroidTable table_;
+  std::vector<float> norms2_;
+};
 
 }  // namespace
 
-VectorCells VectorCells::build(const VectorRows& rows, const CodeFrame& frame, std::uint64_t seed) {
+VectorCells VectorCells::build(const VectorRows& rows, const CodeFrame& frame, std::uint64_t seed,
+                               const Previous* previous) {
   VectorCells cells;
   const std::size_t count = rows.ids().size();
   if (count < kVectorsLeast) return cells;
-  const auto wanted = static_cast<std::size_t>(kCellsOfRoot * std::sqrt(static_cast<double>(count)));
+  const double wanted = kCellsOfRoot * std::sqrt(static_cast<double>(count));
   const std::size_t dimensions = rows.dimensions();
-  auto sample = sample_rows(rows, wanted * kTrainedPerCell, seed);
-  const auto centroids = kmeans(sample, dimensions, {wanted, kIterations, seed});
-  const CentroidTable table(dimensions, centroids);
-  std::vector<std::uint32_t> numbers(count);
-  std::vector<float> distances2(count);
-  for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
-    const std::size_t taken = values.size() / dimensions;
-    table.nearest(values, std::span(numbers).subspan(first, taken), std::span(distances2).subspan(first, taken));
-  });
-  cells.half_ = frame.half();
-  cells.high_ = AlignedColumn<std::uint8_t>(table.size() * frame.half());
+  const auto there = static_cast<double>(previous == nullptr ? 0 : previous->cells.size());
+  const bool is_taken = there >= kTakenLeast * wanted && there <= kTakenMost * wanted;
+  std::vector<float> centroids;
+  if (is_taken) {
+    centroids = previous->cells.decode_centroids(frame);
+    cells.half_ = frame.half();
+    cells.high_ = AlignedColumn<std::uint8_t>(previous->cells.high_.span());
+    for (const Factors& factors : previous->cells.factors_) cells.factors_.push_back({factors.add, factors.scale});
+  } else {
+    const auto clusters = static_cast<std::size_t>(wanted);
+    centroids = kmeans(sample_rows(rows, clusters * kTrainedPerCell, seed), dimensions, {clusters, kIterations, seed});
+    cells.encode_centroids(centroids, frame);
+  }
+  Assignment assigned(dimensions, centroids, count);
+  if (is_taken) {
+    std::vector<float> radii;
+    for (const Factors& factors : previous->cells.factors_) radii.push_back(factors.radius);
+    assigned.keep_near(rows, known_cells(rows.ids(), previous->ids, previous->cells.cells_of_ordinals()), radii);
+  } else {
+    assigned.find_nearest(rows);
+  }
+  cells.measure(assigned.numbers, assigned.distances2, dimensions);
+  cells.place(assigned.numbers);
+  return cells;
+}
+
+void VectorCells::encode_centroids(std::span<const float> centroids, const CodeFrame& frame) {
+  const std::size_t count = centroids.size() / frame.dimensions();
+  half_ = frame.half();
+  high_ = AlignedColumn<std::uint8_t>(count * frame.half());
   std::vector<std::uint8_t> low(frame.half());
   std::vector<float> rotated(frame.coordinates());
-  for (std::size_t cell = 0; cell < table.size(); ++cell) {
-    const auto centroid = std::span(centroids).subspan(cell * dimensions, dimensions);
-    const CodeTerms terms = frame.encode(centroid, rotated, cells.high_.data() + cell * frame.half(), low.data());
-    cells.factors_.push_back({.add = terms.add, .scale = terms.coarse_scale});
+  for (std::size_t cell = 0; cell < count; ++cell) {
+    const auto centroid = centroids.subspan(cell * frame.dimensions(), frame.dimensions());
+    const CodeTerms terms = frame.encode(centroid, rotated, high_.data() + cell * frame.half(), low.data());
+    factors_.push_back({.add = terms.add, .scale = terms.coarse_scale});
   }
-  cells.measure(numbers, distances2, dimensions);
-  cells.place(numbers);
+}
+
+std::vector<float> VectorCells::decode_centroids(const CodeFrame& frame) const {
+  constexpr std::uint8_t kMiddle = 0x87;  // Lower bits of two coordinates, which are not there.
+  constexpr float kFineSteps = 16;
+  const std::vector<std::uint8_t> low(frame.half(), kMiddle);
+  std::vector<float> centroids(size() * frame.dimensions());
+  for (std::size_t cell = 0; cell < size(); ++cell) {
+    frame.decode(high_.data() + cell * half_, low.data(), factors_[cell].scale / kFineSteps,
+                 std::span(centroids).subspan(cell * frame.dimensions(), frame.dimensions()));
+  }
+  return centroids;
+}
+
+std::vector<std::uint32_t> VectorCells::cells_of_ordinals() const {
+  std::vector<std::uint32_t> cells(ordinals_.size());
+  for (std::uint32_t cell = 0; cell < size(); ++cell) {
+    for (const std::uint32_t ordinal : of(cell)) cells[ordinal] = cell;
+  }
   return cells;
 }
 
@@ -79,10 +197,7 @@ void VectorCells::place(std::span<const std::uint32_t> numbers) {
 
 void VectorCells::calibrate(std::span<const Neighbours> samples) {
   if (empty() || samples.empty()) return;
-  std::vector<std::uint32_t> cell_of(ordinals_.size());
-  for (std::uint32_t cell = 0; cell < size(); ++cell) {
-    for (const std::uint32_t ordinal : of(cell)) cell_of[ordinal] = cell;
-  }
+  const auto cell_of = cells_of_ordinals();
   std::vector<std::vector<float>> products(samples.size(), std::vector<float>(size()));
   for (std::size_t q = 0; q < samples.size(); ++q) centroid_products(samples[q].query, products[q]);
   std::vector<std::vector<ReachSteps::Neighbour>> neighbours(samples.size());

@@ -33,8 +33,15 @@ class VectorCells {
   };
 
   VectorCells() = default;  // None.
-  // None if there are so few vectors that looking at each costs little.
-  static VectorCells build(const VectorRows& rows, const CodeFrame& frame, std::uint64_t seed);
+  // Cells that were built with the same frame, mostly over the same vectors, and the ids of theirs.
+  struct Previous {
+    const VectorCells& cells;
+    std::span<const ChunkId> ids;
+  };
+  // None if there are so few vectors that looking at each costs little. Centroids, and the cells of vectors that are
+  // still as near to them, are taken over where there are about as many cells as there should be.
+  static VectorCells build(const VectorRows& rows, const CodeFrame& frame, std::uint64_t seed,
+                           const Previous* previous = nullptr);
   // How far to go, from what is near some queries. Until then searches go through all cells.
   void calibrate(std::span<const Neighbours> samples);
 
@@ -63,6 +70,9 @@ class VectorCells {
     float step = 0;
     float radius = 0;
   };
+  std::vector<float> decode_centroids(const CodeFrame& frame) const;
+  void encode_centroids(std::span<const float> centroids, const CodeFrame& frame);
+  std::vector<std::uint32_t> cells_of_ordinals() const;
   void place(std::span<const std::uint32_t> numbers);
   void measure(std::span<const std::uint32_t> numbers, std::span<const float> distances2, std::size_t dimensions);
   void centroid_products(const QueryCode& query, std::span<float> out) const;

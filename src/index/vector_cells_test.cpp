@@ -90,6 +90,39 @@ TEST_F(VectorCellsTest, EachVectorIsInOneCell) {
   EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), static_cast<std::ptrdiff_t>(kCount));
 }
 
+// A third more vectors, and some whose ids had others before.
+TEST_F(VectorCellsTest, CellsAreTakenOverAndReachAsFar) {
+  constexpr std::size_t kBefore = 6'000;
+  constexpr std::size_t kReplaced = 50;
+  std::vector<float> before(rows().begin(), rows().begin() + kBefore * kDimensions);
+  for (std::size_t i = 0; i < kReplaced * kDimensions; ++i) before[i] = -before[i];
+  const std::span ids(ids_);
+  const auto old = VectorCells::build(MemoryRows(kDimensions, ids.first(kBefore), before), *frame_, 1);
+  const VectorCells::Previous previous{old, ids.first(kBefore)};
+  auto taken = VectorCells::build(MemoryRows(kDimensions, ids_, rows()), *frame_, 2, &previous);
+  ASSERT_EQ(taken.size(), old.size());
+  std::vector<std::size_t> cell_of(kCount, kCount);
+  for (std::size_t cell = 0; cell < taken.size(); ++cell) {
+    for (const std::uint32_t ordinal : taken.of(cell)) cell_of[ordinal] = cell;
+  }
+  EXPECT_EQ(std::count(cell_of.begin(), cell_of.end(), kCount), 0);
+  std::size_t kept = 0;
+  for (std::size_t cell = 0; cell < old.size(); ++cell) {
+    for (const std::uint32_t ordinal : old.of(cell)) kept += ordinal >= kReplaced && cell_of[ordinal] == cell ? 1 : 0;
+  }
+  EXPECT_GT(kept, (kBefore - kReplaced) * 9 / 10);
+  taken.calibrate(neighbours(0, kQueries / 2));
+  cells_.calibrate(neighbours(0, kQueries / 2));
+  const auto reached_taken = mean_reached(taken, 100, 0.05);
+  const auto reached_anew = mean_reached(cells_, 100, 0.05);
+  EXPECT_GT(reached_taken.found, 0.9);
+  EXPECT_LT(reached_taken.looked, 1.5 * reached_anew.looked);
+  // Of far fewer vectors they are not.
+  const auto few = VectorCells::build(MemoryRows(kDimensions, ids.first(2'500), std::span(before).first(2'500 * kDimensions)), *frame_, 1);
+  const VectorCells::Previous too_few{few, ids.first(2'500)};
+  EXPECT_GT(VectorCells::build(MemoryRows(kDimensions, ids_, rows()), *frame_, 2, &too_few).size(), few.size());
+}
+
 TEST_F(VectorCellsTest, FewVectorsHaveNone) {
   const auto few = MemoryRows(kDimensions, std::span(ids_).first(500), rows().first(500 * kDimensions));
   EXPECT_TRUE(VectorCells::build(few, *frame_, 1).empty());
