@@ -40,7 +40,7 @@ void ListSegment::save(SnapshotWriter& writer, std::string_view prefix) const {
   writer.column(name + "steps", reach_steps_.values());
   writer.column(name + "ordinals", std::span<const std::uint32_t>(ordinals));
   writer.column(name + "bits", columns_.bits.span());
-  writer.column(name + "products", columns_.products.span());
+  writer.column(name + "product_codes", columns_.products.span());
   writer.column(name + "scan_scale", columns_.scan_scale.span());
   writer.column(name + "scan_error", columns_.scan_error.span());
   if (!scans_bits()) {
@@ -95,7 +95,7 @@ Result<void> ListSegment::load_places(const SnapshotReader& reader, const std::s
 Result<void> ListSegment::load_codes(const SnapshotReader& reader, const std::string& name) {
   const std::size_t slots = columns_.ordinals.size();
   RAGTIME_TRY(columns_.bits, reader.keep<std::uint64_t>(name + "bits", slots * bit_words()));
-  RAGTIME_TRY(columns_.products, reader.keep<std::uint8_t>(name + "products", slots * product_bytes()));
+  RAGTIME_TRY(columns_.products, reader.keep<std::uint8_t>(name + "product_codes", slots * product_bytes()));
   RAGTIME_TRY(columns_.scan_scale, reader.keep<float>(name + "scan_scale", slots));
   RAGTIME_TRY(columns_.scan_error, reader.keep<float>(name + "scan_error", slots));
   if (!scans_bits()) {

@@ -13,8 +13,9 @@ namespace ragtime::index {
 // Centroids that lie together in a panel: value i of centroid c at [i * kPanelWidth + c].
 inline constexpr std::size_t kPanelWidth = 32;
 // Vectors whose 4-bit codes lie together: of codes 2p and 2p + 1 of vector v, the first is in the lower bits of byte
-// [p * kCodeBlock + v], the second in the upper bits.
-inline constexpr std::size_t kCodeBlock = 32;
+// [p * kCodeBlock + v], the second in the upper bits. As few as a register takes, so that one vector's codes lie in
+// few cache lines.
+inline constexpr std::size_t kCodeBlock = 16;
 // Codewords of one subspace: what 4 bits tell apart.
 inline constexpr std::size_t kCodewords = 16;
 

@@ -1,6 +1,7 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #define PRODUCT_LANES 8
 #define PRODUCT_ROWS 2
+#define PRODUCT_BLOCKS 2
 #include "index/product_kernels_body.h"
 
 namespace ragtime::index {

@@ -1,6 +1,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #define PRODUCT_LANES 16
 #define PRODUCT_ROWS 8
+#define PRODUCT_BLOCKS 4
 #include "index/product_kernels_body.h"
 
 namespace ragtime::index {

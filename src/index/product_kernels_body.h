@@ -1,5 +1,5 @@
 // The kernels' source, compiled once per instruction set with PRODUCT_LANES floats in a vector and PRODUCT_ROWS rows in
-// a tile, so that a tile's sums fill the registers.
+// a tile, so that a tile's sums fill the registers; PRODUCT_BLOCKS blocks of codes share their tables likewise.
 //
 // Nothing from the standard library's inline functions: those would be shared by the linker, and a processor without
 // the instruction set could end up in this file's version.
@@ -17,6 +17,7 @@
 #ifndef PRODUCT_LANES
 #define PRODUCT_LANES 4
 #define PRODUCT_ROWS 1
+#define PRODUCT_BLOCKS 1
 #endif
 
 namespace ragtime::index {
@@ -90,47 +91,36 @@ PRODUCT_INLINE void store_sums(const CodeSums& sums, std::int32_t* out) {
   const __m512i even = _mm512_sub_epi16(sums.even, _mm512_slli_epi16(sums.odd, 8));
   const __m256i evens = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
   const __m256i odds = _mm256_add_epi16(_mm512_castsi512_si256(sums.odd), _mm512_extracti64x4_epi64(sums.odd, 1));
-  // Vector 2i in the lower, vector 2i + 1 in the upper half of 32 bits.
-  const __m256i first = _mm256_unpacklo_epi16(evens, odds);
-  const __m256i second = _mm256_unpackhi_epi16(evens, odds);
-  const __m256i low = _mm256_permute2x128_si256(first, second, 0x20);
-  const __m256i high = _mm256_permute2x128_si256(first, second, 0x31);
-  const __m512i before_low = _mm512_loadu_si512(out);
-  const __m512i before_high = _mm512_loadu_si512(out + 16);
-  _mm512_storeu_si512(out, _mm512_add_epi32(before_low, _mm512_cvtepu16_epi32(low)));
-  _mm512_storeu_si512(out + 16, _mm512_add_epi32(before_high, _mm512_cvtepu16_epi32(high)));
+  const __m128i all_even = _mm_add_epi16(_mm256_castsi256_si128(evens), _mm256_extracti128_si256(evens, 1));
+  const __m128i all_odd = _mm_add_epi16(_mm256_castsi256_si128(odds), _mm256_extracti128_si256(odds, 1));
+  const __m256i in_order = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(all_even, all_odd)),
+                                                   _mm_unpackhi_epi16(all_even, all_odd), 1);
+  _mm512_storeu_si512(out, _mm512_add_epi32(_mm512_loadu_si512(out), _mm512_cvtepu16_epi32(in_order)));
 }
 
-// Two blocks at once, since they share the tables; two pairs fill a register.
-PRODUCT_INLINE void add_two_blocks(const std::uint8_t* first, const std::uint8_t* second, std::size_t pairs,
-                                   const std::uint8_t* table, std::int32_t* out) {
-  CodeSums a{_mm512_setzero_si512(), _mm512_setzero_si512()};
-  CodeSums b = a;
-  for (std::size_t pair = 0; pair < pairs; pair += 2) {
-    const __mmask64 present = pair + 1 < pairs ? ~__mmask64{0} : __mmask64{0xffffffff};
-    const __m512i tables = _mm512_maskz_loadu_epi8(present, table + pair * 2 * kCodewords);
-    const __m512i low = _mm512_shuffle_i32x4(tables, tables, 0xa0);
-    const __m512i high = _mm512_shuffle_i32x4(tables, tables, 0xf5);
-    add_sums(a, _mm512_maskz_loadu_epi8(present, first + pair * kCodeBlock), low, high);
-    add_sums(b, _mm512_maskz_loadu_epi8(present, second + pair * kCodeBlock), low, high);
-  }
-  store_sums(a, out);
-  if (second != first) store_sums(b, out + kCodeBlock);
+PRODUCT_INLINE __mmask64 bytes_present(std::size_t bytes) {
+  return bytes >= 64 ? ~__mmask64{0} : (__mmask64{1} << bytes) - 1;
 }
 
-void table_sums(const std::uint8_t* codes, std::size_t blocks, std::size_t pairs, const std::uint8_t* table,
-                std::int32_t* out) {
-  const std::size_t stride = pairs * kCodeBlock;
-  for (std::size_t i = 0; i < blocks * kCodeBlock; ++i) out[i] = 0;
-  for (std::size_t block = 0; block < blocks; block += 2) {
-    const std::uint8_t* first = codes + block * stride;
-    const std::uint8_t* second = block + 1 < blocks ? first + stride : first;
-    for (std::size_t from = 0; from < pairs; from += kPairsAtOnce) {
-      const std::size_t taken = pairs - from < kPairsAtOnce ? pairs - from : kPairsAtOnce;
-      add_two_blocks(first + from * kCodeBlock, second + from * kCodeBlock, taken, table + from * 2 * kCodewords,
-                     out + block * kCodeBlock);
+// Several blocks at once, since they share the tables; four pairs fill a register.
+template <std::size_t Blocks>
+PRODUCT_INLINE void add_blocks(const std::uint8_t* codes, std::size_t stride, std::size_t pairs,
+                               const std::uint8_t* table, std::int32_t* out) {
+  CodeSums sums[Blocks];
+  for (CodeSums& sum : sums) sum = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (std::size_t pair = 0; pair < pairs; pair += 4) {
+    const std::size_t left = pairs - pair;
+    const std::uint8_t* at = table + pair * 2 * kCodewords;
+    const __m512i first = _mm512_maskz_loadu_epi8(bytes_present(left * 2 * kCodewords), at);
+    const __m512i second = _mm512_maskz_loadu_epi8(bytes_present(left < 2 ? 0 : (left - 2) * 2 * kCodewords), at + 64);
+    const __m512i low = _mm512_shuffle_i32x4(first, second, 0x88);
+    const __m512i high = _mm512_shuffle_i32x4(first, second, 0xdd);
+    const __mmask64 present = bytes_present(left * kCodeBlock);
+    for (std::size_t b = 0; b < Blocks; ++b) {
+      add_sums(sums[b], _mm512_maskz_loadu_epi8(present, codes + b * stride + pair * kCodeBlock), low, high);
     }
   }
+  for (std::size_t b = 0; b < Blocks; ++b) store_sums(sums[b], out + b * kCodeBlock);
 }
 
 #elif defined(__AVX2__)
@@ -149,38 +139,35 @@ PRODUCT_INLINE void add_16(std::int32_t* out, __m128i sums) {
   }
 }
 
-PRODUCT_INLINE void add_block(const std::uint8_t* codes, std::size_t pairs, const std::uint8_t* table,
-                              std::int32_t* out) {
+template <std::size_t Blocks>
+PRODUCT_INLINE void add_blocks(const std::uint8_t* codes, std::size_t stride, std::size_t pairs,
+                               const std::uint8_t* table, std::int32_t* out) {
   const __m256i mask = _mm256_set1_epi8(15);
-  __m256i even = _mm256_setzero_si256();
-  __m256i odd = _mm256_setzero_si256();
-  for (std::size_t pair = 0; pair < pairs; ++pair) {
-    const __m256i bytes = load_bytes(codes + pair * kCodeBlock);
-    const std::uint8_t* tables = table + pair * 2 * kCodewords;
-    const __m256i low = _mm256_shuffle_epi8(load_table(tables), _mm256_and_si256(bytes, mask));
-    const __m256i high =
-        _mm256_shuffle_epi8(load_table(tables + kCodewords), _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
-    even = _mm256_add_epi16(even, _mm256_add_epi16(low, high));
-    odd = _mm256_add_epi16(odd, _mm256_add_epi16(_mm256_srli_epi16(low, 8), _mm256_srli_epi16(high, 8)));
-  }
-  even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
-  const __m256i first = _mm256_unpacklo_epi16(even, odd);
-  const __m256i second = _mm256_unpackhi_epi16(even, odd);
-  add_16(out, _mm256_castsi256_si128(first));
-  add_16(out + 8, _mm256_castsi256_si128(second));
-  add_16(out + 16, _mm256_extracti128_si256(first, 1));
-  add_16(out + 24, _mm256_extracti128_si256(second, 1));
-}
-
-void table_sums(const std::uint8_t* codes, std::size_t blocks, std::size_t pairs, const std::uint8_t* table,
-                std::int32_t* out) {
-  for (std::size_t i = 0; i < blocks * kCodeBlock; ++i) out[i] = 0;
-  for (std::size_t block = 0; block < blocks; ++block) {
-    for (std::size_t from = 0; from < pairs; from += kPairsAtOnce) {
-      const std::size_t taken = pairs - from < kPairsAtOnce ? pairs - from : kPairsAtOnce;
-      add_block(codes + (block * pairs + from) * kCodeBlock, taken, table + from * 2 * kCodewords,
-                out + block * kCodeBlock);
+  __m256i even[Blocks] = {};
+  __m256i odd[Blocks] = {};
+  for (std::size_t pair = 0; pair < pairs; pair += 2) {
+    // Behind an odd number of pairs, tables of zeros.
+    const bool is_last = pair + 1 == pairs;
+    const __m256i first = load_bytes(table + pair * 2 * kCodewords);
+    const __m256i second = is_last ? _mm256_setzero_si256() : load_bytes(table + (pair + 1) * 2 * kCodewords);
+    const __m256i low_table = _mm256_permute2x128_si256(first, second, 0x20);
+    const __m256i high_table = _mm256_permute2x128_si256(first, second, 0x31);
+    for (std::size_t b = 0; b < Blocks; ++b) {
+      const std::uint8_t* at = codes + b * stride + pair * kCodeBlock;
+      const __m256i bytes = is_last ? _mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)))
+                                    : load_bytes(at);
+      const __m256i low = _mm256_shuffle_epi8(low_table, _mm256_and_si256(bytes, mask));
+      const __m256i high = _mm256_shuffle_epi8(high_table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
+      even[b] = _mm256_add_epi16(even[b], _mm256_add_epi16(low, high));
+      odd[b] = _mm256_add_epi16(odd[b], _mm256_add_epi16(_mm256_srli_epi16(low, 8), _mm256_srli_epi16(high, 8)));
     }
+  }
+  for (std::size_t b = 0; b < Blocks; ++b) {
+    const __m256i evens = _mm256_sub_epi16(even[b], _mm256_slli_epi16(odd[b], 8));
+    const __m128i all_even = _mm_add_epi16(_mm256_castsi256_si128(evens), _mm256_extracti128_si256(evens, 1));
+    const __m128i all_odd = _mm_add_epi16(_mm256_castsi256_si128(odd[b]), _mm256_extracti128_si256(odd[b], 1));
+    add_16(out + b * kCodeBlock, _mm_unpacklo_epi16(all_even, all_odd));
+    add_16(out + b * kCodeBlock + 8, _mm_unpackhi_epi16(all_even, all_odd));
   }
 }
 
@@ -197,6 +184,27 @@ void table_sums(const std::uint8_t* codes, std::size_t blocks, std::size_t pairs
         out[block * kCodeBlock + v] += low[bytes[v] & 15] + low[kCodewords + (bytes[v] >> 4)];
       }
     }
+  }
+}
+
+#endif
+
+#if defined(__AVX2__)
+
+void table_sums(const std::uint8_t* codes, std::size_t blocks, std::size_t pairs, const std::uint8_t* table,
+                std::int32_t* out) {
+  constexpr std::size_t kBlocksAtOnce = PRODUCT_BLOCKS;
+  const std::size_t stride = pairs * kCodeBlock;
+  for (std::size_t i = 0; i < blocks * kCodeBlock; ++i) out[i] = 0;
+  for (std::size_t from = 0; from < pairs; from += kPairsAtOnce) {
+    const std::size_t taken = pairs - from < kPairsAtOnce ? pairs - from : kPairsAtOnce;
+    const std::uint8_t* tables = table + from * 2 * kCodewords;
+    const std::uint8_t* first = codes + from * kCodeBlock;
+    std::size_t block = 0;
+    for (; block + kBlocksAtOnce <= blocks; block += kBlocksAtOnce) {
+      add_blocks<kBlocksAtOnce>(first + block * stride, stride, taken, tables, out + block * kCodeBlock);
+    }
+    for (; block < blocks; ++block) add_blocks<1>(first + block * stride, stride, taken, tables, out + block * kCodeBlock);
   }
 }
 
