@@ -46,7 +46,7 @@ class CandidatePool {
   // Keeps the best. Scores are numbers.
   void insert(std::span<const std::uint64_t> entries) {
     if (entries.empty()) return;
-    size_ = best_vector_kernels().insert_descending(entries_.data(), size_, capacity_, entries.data(), entries.size());
+    size_ = kernels_->insert_descending(entries_.data(), size_, capacity_, entries.data(), entries.size());
     if (size_ == capacity_) floor_ = score_of(entries_[size_ - 1]);
     const auto first = entries_.begin();
     const std::uint64_t best = *std::max_element(entries.begin(), entries.end());
@@ -85,6 +85,7 @@ class CandidatePool {
   }
   static std::uint32_t node_of(std::uint64_t entry) { return static_cast<std::uint32_t>(entry) >> 1; }
 
+  const VectorKernels* kernels_ = &best_vector_kernels();
   std::vector<std::uint64_t> entries_;  // Best first, with room for the kernel.
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;

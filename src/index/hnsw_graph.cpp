@@ -69,7 +69,7 @@ BoundTerms bit_bound_terms(const QueryCode& query, std::size_t half, float devia
 
 void Walk::run(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode& query, std::size_t breadth,
                std::span<const std::uint32_t> entries, std::optional<std::size_t> absent) {
-  const Place place{nodes, layer, query};
+  const Place place{nodes, layer, query, bit_bound_terms(query, nodes.half(), kBitDeviations)};
   pool_.reset(breadth);
   visited_.reset(layer.size);
   if (absent) visited_.insert(static_cast<std::uint32_t>(*absent));
@@ -94,8 +94,8 @@ void Walk::scan(const HnswNodes& nodes, const GraphLayer& layer, const QueryCode
     codes_[node] = nodes.head(layer.ordinal(node));
     nodes.prefetch_head(layer.ordinal(node));
   }
-  best_vector_kernels().bit_bounds(codes_.data(), layer.size, query.planes.data(), nodes.words(),
-                                   bit_bound_terms(query, nodes.half(), 0), bounds_.data());
+  kernels_.bit_bounds(codes_.data(), layer.size, query.planes.data(), nodes.words(),
+                      bit_bound_terms(query, nodes.half(), 0), bounds_.data());
   for (std::uint32_t node = 0; node < layer.size; ++node) ranked_[node] = CandidatePool::entry_of(bounds_[node], node);
   pool_.insert(std::span(ranked_).first(layer.size));
 }
@@ -124,10 +124,9 @@ void Walk::meet(const Place& place, std::span<const std::uint32_t> nodes) {
 void Walk::weed(const Place& place) {
   const std::size_t met = std::exchange(met_count_, 0);
   if (met == 0) return;
-  const auto& [nodes, layer, query] = place;
-  best_vector_kernels().bit_bounds(codes_.data(), met, query.planes.data(), nodes.words(),
-                                   bit_bound_terms(query, nodes.half(), kBitDeviations), bounds_.data());
-  left_count_ = best_vector_kernels().collect(bounds_.data(), met, pool_.floor(), left_.data());
+  const auto& [nodes, layer, query, terms] = place;
+  kernels_.bit_bounds(codes_.data(), met, query.planes.data(), nodes.words(), terms, bounds_.data());
+  left_count_ = kernels_.collect(bounds_.data(), met, pool_.floor(), left_.data());
   for (std::size_t i = 0; i < left_count_; ++i) {
     left_[i] = met_[left_[i]];
     nodes.prefetch_high(layer.ordinal(left_[i]));
@@ -136,9 +135,9 @@ void Walk::weed(const Place& place) {
 
 void Walk::rank(const Place& place) {
   const std::size_t left = std::exchange(left_count_, 0);
-  const auto& [nodes, layer, query] = place;
+  const auto& [nodes, layer, query, terms] = place;
   for (std::size_t i = 0; i < left; ++i) left_codes_[i] = nodes.high(layer.ordinal(left_[i]));
-  best_vector_kernels().dot_nibble_list(left_codes_.data(), left, query.coarse.data(), nodes.half(), products_.data());
+  kernels_.dot_nibble_list(left_codes_.data(), left, query.coarse.data(), nodes.half(), products_.data());
   const float offset = -7.5f * static_cast<float>(query.coarse_sum);
   const float floor = pool_.floor();
   std::size_t ranked = 0;

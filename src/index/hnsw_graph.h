@@ -137,6 +137,7 @@ class Walk {
     const HnswNodes& nodes;
     const GraphLayer& layer;
     const QueryCode& query;
+    BoundTerms terms;  // Of 1-bit codes.
   };
 
   void reserve(std::size_t met_most);
@@ -144,6 +145,7 @@ class Walk {
   void weed(const Place& place);
   void rank(const Place& place);
 
+  const VectorKernels& kernels_ = best_vector_kernels();
   CandidatePool pool_;
   VisitedSet visited_;
   // Nodes met whose 1-bit codes are to be looked at.

@@ -28,23 +28,21 @@ Rotation::Rotation(std::size_t dimensions, std::uint64_t seed)
 void Rotation::apply(std::span<float> values) const {
   RAGTIME_CHECK(values.size() == padded_);
   float* const out = values.data();
-  const auto hadamard = best_vector_kernels().hadamard;
+  const VectorKernels& kernels = best_vector_kernels();
   for (std::size_t round = 0; round < kRounds; ++round) {
-    const float* signs = signs_.data() + round * padded_;
-    for (std::size_t i = 0; i < padded_; ++i) out[i] *= signs[i];
-    hadamard(out, block_);
-    if (block_ != padded_) hadamard(out + padded_ - block_, block_);
+    kernels.multiply(out, signs_.data() + round * padded_, padded_);
+    kernels.hadamard(out, block_);
+    if (block_ != padded_) kernels.hadamard(out + padded_ - block_, block_);
   }
 }
 
 void Rotation::revert(std::span<float> values) const {
   RAGTIME_CHECK(values.size() == padded_);
-  const auto hadamard = best_vector_kernels().hadamard;
+  const VectorKernels& kernels = best_vector_kernels();
   for (std::size_t round = kRounds; round-- > 0;) {
-    if (block_ != padded_) hadamard(values.data() + padded_ - block_, block_);
-    hadamard(values.data(), block_);
-    const float* signs = signs_.data() + round * padded_;
-    for (std::size_t i = 0; i < padded_; ++i) values[i] *= signs[i];
+    if (block_ != padded_) kernels.hadamard(values.data() + padded_ - block_, block_);
+    kernels.hadamard(values.data(), block_);
+    kernels.multiply(values.data(), signs_.data() + round * padded_, padded_);
   }
 }
 

@@ -73,6 +73,9 @@ struct VectorKernels {
   // In place, normalised, hence its own inverse. Precondition: size is a power of two, at least 64.
   void (*hadamard)(float* values, std::size_t size);
 
+  // values[i] *= factors[i]
+  void (*multiply)(float* values, const float* factors, std::size_t size);
+
   float (*largest_magnitude)(const float* values, std::size_t size);
 
   // A query's values in two steps: values ≈ step · coarse ≈ step / 128 · (128 · coarse + fine); inverse is 128 / step, or

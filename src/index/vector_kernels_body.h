@@ -402,6 +402,10 @@ void hadamard(float* values, std::size_t size) {
   }
 }
 
+void multiply(float* values, const float* factors, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) values[i] *= factors[i];
+}
+
 float largest_magnitude(const float* values, std::size_t size) {
   Floats largest{};
   std::size_t i = 0;
@@ -653,7 +657,7 @@ std::size_t select_places(const std::uint64_t* bits, const std::uint32_t* number
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
-          bit_bounds, upper_bounds, hadamard, largest_magnitude, round_query, round_planes, collect, insert_descending, count_bits, pack_bits,
+          bit_bounds, upper_bounds, hadamard, multiply, largest_magnitude, round_query, round_planes, collect, insert_descending, count_bits, pack_bits,
           select_places, select_bits};
 }
 

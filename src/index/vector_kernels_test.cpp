@@ -273,6 +273,16 @@ TEST_P(VectorKernelsTest, SelectsBits) {
   }
 }
 
+TEST_P(VectorKernelsTest, Multiplies) {
+  for (const std::size_t size : {0u, 1u, 17u, 100u}) {
+    const auto before = floats(size);
+    const auto factors = floats(size);
+    auto after = before;
+    kernels().multiply(after.data(), factors.data(), size);
+    for (std::size_t i = 0; i < size; ++i) EXPECT_FLOAT_EQ(after[i], before[i] * factors[i]);
+  }
+}
+
 TEST_P(VectorKernelsTest, LargestMagnitude) {
   for (const std::size_t at : {0u, 5u, 63u, 64u, 99u}) {
     std::vector<float> values(100, 0.5f);
