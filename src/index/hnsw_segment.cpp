@@ -134,7 +134,8 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   const double share = static_cast<double>(matches) / static_cast<double>(size());
   // How many of the best pass is left to chance, which takes more room the fewer do.
   const double breadth = static_cast<double>(wanted) / share * (1 + kChanceRoom * (1 - share));
-  if (filter.is_selective() && !filter.is_thin() && share <= kCellsMost && search_marked(code, query, best)) return;
+  const bool is_markable = filter.is_selective() && !filter.is_thin();
+  if (is_markable && share <= kCellsMost && search_marked(code, query, best)) return;
   if (breadth > kBreadthMost || breadth * kExpansionCost >= static_cast<double>(matches)) {
     search_listed(code, filter.list(), best);
     return;
@@ -142,7 +143,7 @@ void HnswSegment::search(const SegmentQuery& query, TopK& best) const {
   const auto hits = search_graph(code, static_cast<std::size_t>(breadth), filter, query.absent);
   // As many as a filter without regard to the query would have let pass, less what chance takes.
   if (hits.size() < std::min(matches, wanted / 2)) {
-    search_listed(code, filter.list(), best);
+    if (!is_markable || !search_marked(code, query, best)) search_listed(code, filter.list(), best);
     return;
   }
   for (const Hit& hit : hits) best.offer(hit);
