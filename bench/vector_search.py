@@ -208,14 +208,15 @@ def fastest(points, recall):
     return max(enough, key=lambda point: point[1])[2] if enough else None
 
 
-def selections_of(words, around, directory):
-    """By case, what engines search among: every so many'th id, or a file of those at one end of `around`."""
-    selections = {}
+def selections_of(words, around_first, directory):
+    """By case, what engines search among: every so many'th id, or a file of those at one end of what `around_first` gives."""
+    selections, around = {}, None
     for word in words:
         side, percent = re.fullmatch(r"(near|far|)([\d.]+)", word).groups()
         if not side:
             selections[f"selected {percent} %"] = round(100 / float(percent))
             continue
+        around = around or around_first()
         count = max(round(len(around) * float(percent) / 100), 1)
         path = directory / f"{word}.i32"
         path.write_bytes(array.array("i", sorted(around[:count] if side == "near" else around[-count:])).tobytes())
@@ -319,7 +320,7 @@ def run(name, size, options, python, directories):
     curves = {engine.name: curve(engine, truth) for engine in engines}
     for engine in engines:
         say(f"  {engine.name}: " + ", ".join(f"{recall:.3f} {qps:.0f}/s" for recall, qps, _ in curves[engine.name]))
-    selections = selections_of(options.selections, truth.around_first(data[2], size), scratch)
+    selections = selections_of(options.selections, lambda: truth.around_first(data[2], size), scratch)
     samples = measure(cases_of(engines, curves, selections), truth, options.rounds, random.Random(size))
     part = {
         "name": name, "vectors": size, "dimensions": data[2], "command": "bench/run vector-search " + shlex.join(sys.argv[1:]),

@@ -56,7 +56,7 @@ class BitScreen {
   // For vectors of this spread at most.
   Query prepare(std::span<const float> query, const Spread& spread) const;
   // The first step: positions of those among the first `rows`, a multiple of kGroup, that may reach the floor; returns
-  // how many. Room for `rows` and 16 more.
+  // how many. Room for `rows` and kWriteRoom.
   std::size_t screen(const Codes& codes, std::size_t rows, const Query& query, float floor,
                      std::uint32_t* positions) const;
   // The second: upper bounds of vectors given by whole(). Precondition: there are some.

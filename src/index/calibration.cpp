@@ -5,6 +5,7 @@
 #include <random>
 #include <unordered_set>
 
+#include "index/kmeans.h"
 #include "index/product_kernels.h"
 #include "index/removed_set.h"
 
@@ -69,20 +70,11 @@ struct Sample {
   std::unordered_set<ChunkId> neighbours{};
 };
 
-std::vector<float> panel_of(std::span<const Row> rows, std::size_t dimensions) {
-  std::vector<float> panel(dimensions * kPanelWidth);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (std::size_t i = 0; i < dimensions; ++i) panel[i * kPanelWidth + r] = rows[r].vector[i];
-  }
-  return panel;
-}
-
 // The nearest of all rows to each of those drawn, but for itself.
 std::vector<TopK> exact_neighbours(const VectorRows& rows, std::span<const Row> drawn) {
-  std::vector<std::vector<float>> panels;
-  for (std::size_t from = 0; from < drawn.size(); from += kPanelWidth) {
-    panels.push_back(panel_of(drawn.subspan(from, std::min(kPanelWidth, drawn.size() - from)), rows.dimensions()));
-  }
+  std::vector<float> vectors;
+  for (const Row& row : drawn) vectors.insert(vectors.end(), row.vector.begin(), row.vector.end());
+  const auto panels = make_panels(vectors, rows.dimensions());
   std::vector<TopK> best(drawn.size(), TopK(kWanted));
   std::vector<float> products(kRowsAtOnce * kPanelWidth);
   for_row_blocks(rows, kRowsAtOnce, [&](std::size_t first, std::span<const float> values) {
@@ -90,8 +82,8 @@ std::vector<TopK> exact_neighbours(const VectorRows& rows, std::span<const Row> 
     for (std::size_t q = 0; q < drawn.size(); ++q) {
       const std::size_t place = q % kPanelWidth;
       if (place == 0) {
-        best_product_kernels().panel_products(values.data(), count, rows.dimensions(), panels[q / kPanelWidth].data(),
-                                              products.data());
+        best_product_kernels().panel_products(values.data(), count, rows.dimensions(),
+                                              panels.data() + q * rows.dimensions(), products.data());
       }
       for (std::size_t i = 0; i < count; ++i) {
         const float score = products[i * kPanelWidth + place];

@@ -18,7 +18,6 @@ constexpr std::size_t kExpandedAtOnce = 2;
 constexpr float kBitDeviations = 1.0f;
 // The highest levels are left out where one below has no more nodes than this.
 constexpr std::size_t kScannedMost = 100;
-constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
 
 std::size_t head_bytes(std::size_t half) {
   return (half / 4 + sizeof(HnswNodes::Factors) + kHeadUnit - 1) / kHeadUnit * kHeadUnit;
@@ -104,7 +103,7 @@ void Walk::reserve(std::size_t met_most) {
   if (met_.size() >= met_most) return;
   met_.resize(met_most);
   codes_.resize(met_most);
-  left_.resize(met_most + kCollectedRoom);
+  left_.resize(met_most + kWriteRoom);
   left_codes_.resize(met_most);
   bounds_.resize(met_most);
   products_.resize(met_most);

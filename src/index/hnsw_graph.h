@@ -161,7 +161,7 @@ class Walk {
   std::vector<std::uint64_t> ranked_;
 };
 
-// From the single node of the highest level down to the level above 0; gives the ordinals to enter level 0 at.
+// From the highest level worth walking, which is scanned, down to level 1; gives the ordinals to enter level 0 at.
 // Empty if there are no levels above.
 std::vector<std::uint32_t> descend(const HnswNodes& nodes, std::span<const HnswLevel> levels, const QueryCode& query,
                                    Walk& walk);

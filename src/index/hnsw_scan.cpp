@@ -8,7 +8,6 @@ namespace ragtime::index {
 namespace {
 
 constexpr std::size_t kStep = 64;
-constexpr std::size_t kRoom = 16;  // Of kernels that write more than they say.
 constexpr std::size_t kLikelyMost = 64;
 constexpr float kDone = -std::numeric_limits<float>::infinity();
 
@@ -26,7 +25,7 @@ HnswScan::HnswScan(const HnswNodes& nodes, std::span<const ChunkId> ids, const Q
 }
 
 std::uint32_t* HnswScan::room(std::size_t count) {
-  if (room_.next.size() < next_ + count + kRoom) room_.next.resize(next_ + count + kRoom);
+  if (room_.next.size() < next_ + count + kWriteRoom) room_.next.resize(next_ + count + kWriteRoom);
   return room_.next.data() + next_;
 }
 
@@ -51,10 +50,10 @@ void HnswScan::step() {
 void HnswScan::bound() {
   if (named_ == 0) return;
   auto& [named, next, heads, bounds, positions, chances, likely] = room_;
-  if (heads.size() < named_ + kRoom) {
-    heads.resize(named_ + kRoom);
-    bounds.resize(named_ + kRoom);
-    positions.resize(named_ + kRoom);
+  if (heads.size() < named_ + kWriteRoom) {
+    heads.resize(named_ + kWriteRoom);
+    bounds.resize(named_ + kWriteRoom);
+    positions.resize(named_ + kWriteRoom);
   }
   for (std::size_t i = 0; i < named_; ++i) heads[i] = nodes_.head(named[i]);
   const VectorKernels& kernels = best_vector_kernels();

@@ -26,7 +26,6 @@ constexpr std::size_t kCalibratedFor = 10;
 
 constexpr std::size_t kListedAtOnce = 8;
 constexpr std::size_t kListedAhead = 32;
-constexpr std::size_t kCollectedRoom = 16;  // Of VectorKernels::collect.
 constexpr std::size_t kLikelyMost = 64;     // Listed vectors that are scored first.
 // Deviations of a 1-bit estimate within which a vector gets its score.
 constexpr float kListedDeviations = 3.0f;
@@ -215,7 +214,7 @@ void HnswSegment::search_cells(const QueryCode& code, const SegmentQuery& query,
     first.insert(reaches[cell], static_cast<std::uint32_t>(cell));
   }
   for (std::size_t i = 0; i < first.size(); ++i) look_into(first[i].node);
-  rest.resize(reaches.size() + kCollectedRoom);
+  rest.resize(reaches.size() + kWriteRoom);
   const std::size_t found = kernels.collect(reaches.data(), reaches.size(), best.floor(), rest.data());
   for (std::size_t i = 0; i < found; ++i) {
     if (reaches[rest[i]] != kDone) look_into(rest[i]);
@@ -245,7 +244,7 @@ void HnswSegment::bound_listed(const QueryCode& code, std::span<const std::uint3
 void HnswSegment::search_listed(const QueryCode& code, std::span<const std::uint32_t> ordinals, TopK& best) const {
   auto& [bounds, likely, chances] = thread_workspace().listed;
   bounds.resize(ordinals.size());
-  chances.resize(ordinals.size() + kCollectedRoom);
+  chances.resize(ordinals.size() + kWriteRoom);
   likely.reset(std::clamp(best.k(), std::size_t{1}, kLikelyMost));
   bound_listed(code, ordinals, bounds);
   for (std::size_t i = 0; i < bounds.size(); ++i) likely.insert(bounds[i], static_cast<std::uint32_t>(i));

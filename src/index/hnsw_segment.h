@@ -3,8 +3,9 @@
 //
 // Selections so small that looking at each vector is cheaper are looked at. Up to three tenths of all, those selected are
 // looked at in the cells (vector_cells.h) that may hold near ones; above, the walk is over all and as much wider as fewer
-// pass. Recall does not depend on the filter, time does. Memory at P padded dimensions: P bytes of 8-bit code, P / 8 of
-// 1-bit code, 16 of factors, 112 of links, some 6 on upper levels, 6 of cells, 8 of id: 580 bytes at 384.
+// pass, and cells follow where it meets too few. Recall does not depend on the filter, time does. Memory at P padded
+// dimensions: P bytes of 8-bit code, P / 8 of 1-bit code, 16 of factors, 112 of links, some 6 on upper levels, 6 of
+// cells, 8 of id: 580 bytes at 384.
 #pragma once
 
 #include "index/hnsw_builder.h"

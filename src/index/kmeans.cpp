@@ -82,16 +82,23 @@ void fill_empty(Clusters& clusters, std::size_t dimensions, std::vector<float>& 
 
 }  // namespace
 
+std::vector<float> make_panels(std::span<const float> rows, std::size_t dimensions) {
+  const std::size_t count = dimensions == 0 ? 0 : rows.size() / dimensions;
+  std::vector<float> panels((count + kPanelWidth - 1) / kPanelWidth * kPanelWidth * dimensions);
+  for (std::size_t r = 0; r < count; ++r) {
+    float* panel = panels.data() + r / kPanelWidth * kPanelWidth * dimensions;
+    for (std::size_t d = 0; d < dimensions; ++d) panel[d * kPanelWidth + r % kPanelWidth] = rows[r * dimensions + d];
+  }
+  return panels;
+}
+
 CentroidTable::CentroidTable(std::size_t dimensions, std::span<const float> centroids)
-    : dimensions_(dimensions), count_(dimensions == 0 ? 0 : centroids.size() / dimensions) {
-  const std::size_t panels = (count_ + kPanelWidth - 1) / kPanelWidth;
-  panels_.assign(panels * kPanelWidth * dimensions, 0.0f);
-  half_norms_.assign(panels * kPanelWidth, std::numeric_limits<float>::infinity());
+    : dimensions_(dimensions),
+      count_(dimensions == 0 ? 0 : centroids.size() / dimensions),
+      panels_(make_panels(centroids, dimensions)) {
+  half_norms_.assign((count_ + kPanelWidth - 1) / kPanelWidth * kPanelWidth, std::numeric_limits<float>::infinity());
   for (std::size_t c = 0; c < count_; ++c) {
-    const auto centroid = centroids.subspan(c * dimensions, dimensions);
-    float* panel = panels_.data() + c / kPanelWidth * kPanelWidth * dimensions;
-    for (std::size_t d = 0; d < dimensions; ++d) panel[d * kPanelWidth + c % kPanelWidth] = centroid[d];
-    half_norms_[c] = static_cast<float>(square_norm(centroid) / 2);
+    half_norms_[c] = static_cast<float>(square_norm(centroids.subspan(c * dimensions, dimensions)) / 2);
   }
 }
 

@@ -13,6 +13,9 @@
 
 namespace ragtime::index {
 
+// Rows of `dimensions` values as panels, as ProductKernels want them; the last one is padded with zeros.
+std::vector<float> make_panels(std::span<const float> rows, std::size_t dimensions);
+
 // Centroids in rows of `dimensions` values, in a form that finds the nearest fast. Thread safety: immutable.
 class CentroidTable {
  public:
@@ -29,7 +32,7 @@ class CentroidTable {
  private:
   std::size_t dimensions_ = 0;
   std::size_t count_ = 0;
-  std::vector<float> panels_;      // As ProductKernels want them, padded with zeros.
+  std::vector<float> panels_;
   std::vector<float> half_norms_;  // |c|² / 2; of padding larger than of any centroid.
 };
 

@@ -265,7 +265,7 @@ void ListSegment::search(const SegmentQuery& query, TopK& best) const {
 void ListSegment::scan_list(const Query& query, std::size_t list, float product, const OrdinalFilter& filter,
                             const std::uint64_t* marked, std::vector<Chance>& queue, TopK& best) const {
   std::array<float, kScanned> upper;
-  std::array<std::uint32_t, kScanned + 16> chances;
+  std::array<std::uint32_t, kScanned + kWriteRoom> chances;
   const VectorKernels& kernels = best_vector_kernels();
   const std::size_t end = lists_.begins[list] + lists_.sizes[list];
   for (std::size_t first = lists_.begins[list]; first < end; first += kScanned) {

@@ -157,7 +157,7 @@ void RabitqSegment::search(const SegmentQuery& query, TopK& best) const {
   const VectorKernels& kernels = best_vector_kernels();
   const Scan scan{kernels, code, bound_terms(scan_bits_, code, frame()->coordinates(), query.effort)};
   std::array<float, kScanned> upper;
-  std::array<std::uint32_t, kScanned + 16> chances;
+  std::array<std::uint32_t, kScanned + kWriteRoom> chances;
   const std::size_t half = frame()->half();
   for (std::size_t first = 0; first < size(); first += kScanned) {
     const std::size_t count = std::min(kScanned, size() - first);

@@ -20,7 +20,6 @@ constexpr std::size_t kAskedFirstBelow = 8;
 constexpr std::size_t kCodedDimensionsLeast = 128;
 constexpr std::uint64_t kSeed = 0x2545f4914f6cdd1d;
 static_assert(kBlockRowsLeast % BitScreen::kGroup == 0);
-constexpr std::size_t kPositionsRoom = 16;  // Of BitScreen.
 // So many are gathered before what they have in memory is looked at: their codes, and then the vectors themselves.
 constexpr std::size_t kBoundedMost = 256;
 constexpr std::size_t kComparedMost = 256;
@@ -175,7 +174,7 @@ class RecentVectors::Scan {
   TopK& best_;
   bool ask_first_ = false;
   std::optional<BitScreen::Query> code_;
-  std::array<std::uint32_t, kBlockRowsMost + kPositionsRoom> positions_;
+  std::array<std::uint32_t, kBlockRowsMost + kWriteRoom> positions_;
   std::vector<Place> places_;
   std::vector<const std::uint8_t*> wholes_;  // Of the same.
   std::vector<float> bounds_;

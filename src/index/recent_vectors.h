@@ -65,6 +65,7 @@ class RecentVectors {
 
   const Part& part_of(std::size_t row) const;
   void add_block();
+
   std::size_t dimensions_;
   std::shared_ptr<const BitScreen> screen_;  // Null for so few dimensions that codes say little.
   BitScreen::Spread spread_;                 // Of all vectors that there were.

@@ -1,6 +1,5 @@
 #include "index/rotation.h"
 
-#include <algorithm>
 #include <bit>
 #include <random>
 
@@ -27,12 +26,11 @@ Rotation::Rotation(std::size_t dimensions, std::uint64_t seed)
 
 void Rotation::apply(std::span<float> values) const {
   RAGTIME_CHECK(values.size() == padded_);
-  float* const out = values.data();
   const VectorKernels& kernels = best_vector_kernels();
   for (std::size_t round = 0; round < kRounds; ++round) {
-    kernels.multiply(out, signs_.data() + round * padded_, padded_);
-    kernels.hadamard(out, block_);
-    if (block_ != padded_) kernels.hadamard(out + padded_ - block_, block_);
+    kernels.multiply(values.data(), signs_.data() + round * padded_, padded_);
+    kernels.hadamard(values.data(), block_);
+    if (block_ != padded_) kernels.hadamard(values.data() + padded_ - block_, block_);
   }
 }
 

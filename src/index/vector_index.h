@@ -1,7 +1,7 @@
 // VectorIndex: the vectors of one store, searchable in one of several ways, with changes visible at once.
 //
-// An index is an immutable base segment, the vectors added since (scanned by codes, scored exactly), and the set of those removed since.
-// A change makes a new VectorView out of these parts; a view never changes, so readers hold one and never wait.
+// An index is an immutable base segment, the vectors added since (scanned by codes, scored exactly), and the set of
+// those removed since. A change makes a new VectorView out of these parts; a view never changes, so readers hold one and never wait.
 // Merging builds a new base out of a view, of the kind that suits it now, and is the long part: it runs beside searches
 // and changes, which are carried over when it is adopted. Snapshots hold the base alone; the database has the rest.
 //

@@ -15,6 +15,9 @@ inline constexpr std::size_t kBitBlock = 8;
 // Bits of a query coordinate that 1-bit codes are compared with.
 inline constexpr std::size_t kQueryPlanes = 4;
 
+// Behind what is asked for, the room that kernels need which write whole registers: of positions and numbers, and of
+// insert_descending().
+inline constexpr std::size_t kWriteRoom = 16;
 inline constexpr std::size_t kInsertRoom = 64;
 
 struct BoundTerms {
@@ -85,7 +88,7 @@ struct VectorKernels {
   // The same in kQueryPlanes bits: values ≈ step · Σ_p 2^p · (1 or −1). Returns the sum of squares of the rounding.
   float (*round_planes)(const float* values, std::size_t size, float step, std::uint64_t* planes);
 
-  // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and 16 more.
+  // Positions of values of at least `floor`, ascending; returns how many. Room for `count` positions and kWriteRoom.
   std::size_t (*collect)(const float* values, std::size_t count, float floor, std::uint32_t* positions);
 
   // `values` are `size` numbers that descend: `added` ones are put among them, of which at most `capacity` remain. Returns
@@ -99,10 +102,10 @@ struct VectorKernels {
   // a word more than the ordinals need.
   void (*pack_bits)(const IdWord* id_words, std::size_t count, const std::uint64_t* bits, std::size_t word_offset,
                     std::uint64_t* out);
-  // Places, from 0, of the numbers that are set; returns how many. Room for 16 more than there are numbers.
+  // Places, from 0, of the numbers that are set; returns how many. Room for kWriteRoom more than there are numbers.
   std::size_t (*select_places)(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
                                std::uint32_t* places);
-  // Those of the numbers that are set, in their order; returns how many. Room for 16 more than there are numbers.
+  // Those of the numbers that are set, in their order; returns how many. Room for kWriteRoom more than there are numbers.
   std::size_t (*select_bits)(const std::uint64_t* bits, const std::uint32_t* numbers, std::size_t count,
                              std::uint32_t* selected);
 };

@@ -657,8 +657,8 @@ std::size_t select_places(const std::uint64_t* bits, const std::uint32_t* number
 
 constexpr VectorKernels make_vector_kernels(const char* name) {
   return {name,         dot,      dot_rows,          dot_nibbles, dot_nibble_rows, dot_nibble_list, dot_fine, bit_distances,
-          bit_bounds, upper_bounds, hadamard, multiply, largest_magnitude, round_query, round_planes, collect, insert_descending, count_bits, pack_bits,
-          select_places, select_bits};
+          bit_bounds, upper_bounds, hadamard, multiply, largest_magnitude, round_query, round_planes, collect,
+          insert_descending, count_bits, pack_bits, select_places, select_bits};
 }
 
 }  // namespace

@@ -122,8 +122,8 @@ class VectorSegment {
 
   const SegmentProfile& profile() const { return profile_; }
   void set_profile(SegmentProfile profile) { profile_ = std::move(profile); }
-  // The least effort measured to miss three quarters of what the target allows; the most that was measured when none did, or
-  // the most of the range when nothing was.
+  // The least effort measured to miss three quarters of what the target allows; the most that was measured when none
+  // did, or the most of the range when nothing was.
   std::size_t effort_for(double recall_target) const;
 
   virtual VectorKind kind() const = 0;
